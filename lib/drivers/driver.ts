@@ -1,0 +1,184 @@
+import type { KeyAlgorithm, MaterialKind } from '../keys/key.ts';
+import type { KeystoreType } from '../keystores/keystore.ts';
+
+/**
+ * What every keystore type must be able to do, and nothing more. The comments are the contract; one suite in `test/drivers`
+ * holds every driver to it.
+ */
+export interface KeystoreDriver {
+  /**
+   * Asks the keystore for one key, now. `absent` only if the keystore itself says that it does not exist; whatever else keeps us
+   * from knowing is thrown as a `KeystoreFault`. Changes nothing. Can be repeated.
+   */
+  observe(key: KeyInKeystore, signal: AbortSignal): Promise<Seen>;
+
+  /**
+   * A page of what the keystore holds, ours or not, in the keystore's own order. `next` is handed to the following call; a listing
+   * proves absence only once `next` is undefined. Changes nothing.
+   */
+  list(after: string | undefined, signal: AbortSignal): Promise<{ keys: readonly ListedKey[]; next: string | undefined }>;
+
+  /** The steps that this keystore can carry out. A missing one is unsupported: the plan says so before anything is sent. */
+  readonly steps: Partial<Record<StepName, Step>>;
+
+  /** Whether the keystore can be reached and used with its settings. Changes nothing; throws only when `signal` aborts. */
+  health(signal: AbortSignal): Promise<Health>;
+}
+
+/** What is known of a keystore type without talking to one: rules and limits. All pure. */
+export interface KeystoreKind {
+  readonly type: KeystoreType;
+  /** The kinds of material it can hold, the default first. */
+  readonly materials: readonly [MaterialKind, ...MaterialKind[]];
+  /** Days between the request to delete a key and its end; 0 when deletion is immediate. */
+  readonly pendingDeletionDays: number;
+  /** Why such a key cannot live in this type of keystore, as a sentence naming what to change; undefined when it can. */
+  refuses(spec: KeySpec): string | undefined;
+  /** Why this label cannot be a key's name here; undefined when it can. Two different labels never become one name. */
+  refusesLabel(label: string): string | undefined;
+}
+
+/** What a key must be, apart from its bytes. Fixed at creation. */
+export interface KeySpec {
+  readonly algorithm: KeyAlgorithm;
+  /** Bits or curve, as the contract writes them: `256`, `2048`, `P-256K` is written `256K`. */
+  readonly size: string;
+  readonly material: MaterialKind;
+  /** The template's properties for this keystore type (`azure_key_protection_level`, `aws_key_usage`, …), as parsed there. */
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+/** One version of one managed key in one keystore. Everything a driver may derive a name or a tag from. */
+export interface KeyInKeystore {
+  /** The managed key's id (UUID). */
+  readonly keyId: string;
+  readonly version: number;
+  /** True for the version that the label must lead to; older versions are reached by their id only. */
+  readonly current: boolean;
+  readonly label: string;
+  /** Labels this key had before: a rename that was cut short must still be able to clear them away. */
+  readonly description: string;
+  readonly tags: readonly { readonly name: string; readonly value: string }[];
+  readonly spec: KeySpec;
+  /** What we recorded when it was made; undefined when no create is known to have finished. */
+  readonly binding: Binding | undefined;
+  /** When a create of this instance was first intended: nothing made before it can be the lost result of that create. */
+  readonly intendedAt: Date;
+}
+
+/** The keystore's own id of a key (ARN, URL, resource name, CRN), with the fingerprint of the material expected there. */
+export interface Binding {
+  readonly idInKeystore: string;
+  /** Undefined where a keystore offers none (its id is then bound to its material). */
+  readonly fingerprint: string | undefined;
+}
+
+/** What one look into a keystore saw. */
+export type Seen =
+  | { readonly presence: 'absent' }
+  | {
+      readonly presence: 'present';
+      readonly idInKeystore: string;
+      /**
+       * `no_material`: there, but waiting for an import. `unusable`: it says enabled, yet cryptography fails (`remark` says why).
+       * `settling`: the keystore is still at work on it; neither good nor bad.
+       */
+      readonly state: 'enabled' | 'disabled' | 'no_material' | 'unusable' | 'pending_deletion' | 'settling';
+      readonly fingerprint: string | undefined;
+      /** Where the label leads in the keystore: to this key, to none, or to another. `not_applicable` for older versions. */
+      readonly name: 'leads_here' | 'missing' | 'leads_elsewhere' | 'not_applicable';
+      readonly pendingDeletionUntil: Date | undefined;
+      /** Something people should know, as a sentence; never a secret. */
+      readonly remark: string | undefined;
+    };
+
+/** A key as a listing shows it. `state` is undefined where listing does not tell. */
+export interface ListedKey {
+  readonly idInKeystore: string;
+  readonly name: string | undefined;
+  readonly state: Extract<Seen, { presence: 'present' }>['state'] | undefined;
+  readonly createdAt: Date | undefined;
+}
+
+export const STEP_NAMES = [
+  'create',
+  'import',
+  'enable',
+  'disable',
+  'rename',
+  'tag',
+  'rotate',
+  'schedule_deletion',
+  'cancel_deletion',
+] as const;
+
+/** `rename` makes the label lead to this key (and clears names it had); `tag` brings description and tags in line. */
+export type StepName = (typeof STEP_NAMES)[number];
+
+/**
+ * One step on one key. Safe to run twice: the second run finds the work done and answers the same. Answers the binding when the
+ * step made or changed it. Throws a `KeystoreFault`; after `unreachable` the effect may or may not have happened.
+ *
+ * `create` looks for the result of an earlier, lost create of the same instance before making anything, and takes a name that
+ * belongs to a foreign key for a `conflict`. An imported key is made empty; `import` brings the material.
+ */
+export type Step = (key: KeyInKeystore, context: StepContext) => Promise<Binding | undefined>;
+
+export interface StepContext {
+  readonly signal: AbortSignal;
+  /**
+   * Lends the key version's plaintext material to `use` and zeroes it afterwards, whatever happens. Symmetric keys: the raw bytes;
+   * key pairs: PKCS #8 DER. Only for imported material.
+   */
+  readonly withMaterial: <T>(use: (material: Uint8Array) => Promise<T>) => Promise<T>;
+}
+
+export type Health =
+  | { readonly status: 'ok'; readonly message: string }
+  | { readonly status: 'configuration_error'; readonly message: string }
+  | { readonly status: 'not_responding'; readonly message: string };
+
+/**
+ * denied: our credentials may not. throttled: too many calls. unreachable: no answer, outcome unknown. not_found: what must exist
+ * does not. conflict: a foreign key or a state stands in the way. unsupported: this keystore never can. unavailable: it answers, but
+ * cannot serve now (a disconnected key store). broken: an answer we do not understand, or an error of the keystore's own.
+ */
+export type KeystoreFaultKind =
+  | 'denied'
+  | 'throttled'
+  | 'unreachable'
+  | 'not_found'
+  | 'conflict'
+  | 'unsupported'
+  | 'unavailable'
+  | 'broken';
+
+const RETRYABLE: Record<KeystoreFaultKind, boolean> = {
+  denied: true,
+  throttled: true,
+  unreachable: true,
+  not_found: false,
+  conflict: false,
+  unsupported: false,
+  unavailable: true,
+  broken: true,
+};
+
+/** The one error a driver throws. `message` is a sentence for people and carries no secret and no key material. */
+export class KeystoreFault extends Error {
+  override readonly name = 'KeystoreFault';
+  readonly kind: KeystoreFaultKind;
+  /** The provider's own error code (`ThrottlingException`), when there was an answer. */
+  readonly providerCode: string | undefined;
+
+  constructor(kind: KeystoreFaultKind, message: string, options: { cause?: unknown; providerCode?: string } = {}) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.providerCode = options.providerCode;
+  }
+
+  /** Whether the same step, run later without anybody's doing, may succeed. */
+  get retryable(): boolean {
+    return RETRYABLE[this.kind];
+  }
+}

@@ -1,0 +1,120 @@
+import type { Binding, KeySpec } from '../drivers/driver.ts';
+import type { KeystoreType } from '../keystores/keystore.ts';
+import type { Tag } from '../tag.ts';
+
+/** The contract's algorithms. */
+export const KEY_ALGORITHMS = ['aes', 'des', 'dilithium', 'ec', 'hmac', 'rsa'] as const;
+export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number];
+
+/** NIST SP 800-57 states, as the contract writes them. */
+export const KEY_STATES = [
+  'pre_activation',
+  'active',
+  'deactivated',
+  'compromised',
+  'destroyed',
+  'destroyed_compromised',
+] as const;
+export type KeyState = (typeof KEY_STATES)[number];
+
+/**
+ * `imported`: generated once by Shearline, kept as ciphertext, the same bytes in every keystore; a lost copy can be restored.
+ * `native`: each keystore makes its own; same state and lifecycle, different bytes: such keys cannot decrypt each other's data.
+ */
+export const MATERIAL_KINDS = ['imported', 'native'] as const;
+export type MaterialKind = (typeof MATERIAL_KINDS)[number];
+
+/** What users decide about a key: the desired record. `revision` rises with every change of it and is what the ETag covers. */
+export interface ManagedKey {
+  readonly id: string;
+  readonly revision: number;
+  readonly vaultId: string;
+  readonly templateId: string;
+  /** The version of the template that this key was last brought in line with. */
+  readonly templateVersion: number;
+  readonly keystoreType: KeystoreType;
+  readonly version: number;
+  readonly label: string;
+  readonly description: string;
+  readonly state: KeyState;
+  readonly spec: KeySpec;
+  /** `YYYY-MM-DD`. */
+  readonly activationDate: string | undefined;
+  readonly expirationDate: string | undefined;
+  readonly deactivationDate: string | undefined;
+  readonly deactivateOnRotation: boolean;
+  /** The values of a naming scheme's placeholders; empty for a free label. */
+  readonly labelTags: readonly Tag[];
+  readonly tags: readonly Tag[];
+  /** The naming scheme that the label was made by; such a label cannot be edited. */
+  readonly namingScheme: string | undefined;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly createdBy: string;
+  readonly updatedBy: string;
+  readonly rotatedAt: Date | undefined;
+  readonly deactivatedAt: Date | undefined;
+  readonly destroyedAt: Date | undefined;
+}
+
+/** One version's material: the ciphertext under the custody key, and what can be shown of it. */
+export interface KeyVersion {
+  readonly keyId: string;
+  readonly version: number;
+  readonly state: KeyState;
+  readonly createdAt: Date;
+  readonly rotatedAt: Date | undefined;
+  readonly deactivatedAt: Date | undefined;
+  /** Undefined for native material. */
+  readonly material: WrappedMaterial | undefined;
+}
+
+/** Key material as it is kept: readable only through the custody key and only for the record that it was made for. */
+export interface WrappedMaterial {
+  /** Ciphertext of AWS KMS under the custody key, bound by encryption context to deployment, key id and version. */
+  readonly ciphertext: Uint8Array;
+  readonly custodyKeyId: string;
+  /** SubjectPublicKeyInfo DER of key pairs. */
+  readonly publicKey: Uint8Array | undefined;
+}
+
+/** What is wanted in one keystore; derived from the key's state and the assignment (see `wantedIn`). */
+export type Wanted = 'enabled' | 'disabled' | 'gone' | 'none';
+
+/**
+ * One version of a key in one keystore: what is wanted there, what we made there, and the work still open. This item is the journal:
+ * `open` is written in the same transaction as the decision, and leaves only when the keystore agrees or the work was given up.
+ */
+export interface KeyInstance {
+  readonly keyId: string;
+  readonly version: number;
+  readonly keystoreId: string;
+  readonly vaultId: string;
+  readonly wanted: Wanted;
+  /** Not among the template's keystores any more, by a user's decision: disabled there, its material stays. */
+  readonly removedByUser: boolean;
+  readonly binding: Binding | undefined;
+  /** When its creation there was first intended. */
+  readonly intendedAt: Date;
+  /** Rises with every decision and every attempt: a finish that carries an older number changes nothing. */
+  readonly fence: number;
+  /** When we last changed it there: until it has settled, a scan does not judge it. */
+  readonly touchedAt: Date | undefined;
+  readonly open: OpenWork | undefined;
+}
+
+/** Why an instance is being worked on: the command, or a sync, or the resumption of either. */
+export interface OpenWork {
+  readonly cause: 'create' | 'activate' | 'deactivate' | 'destroy' | 'realign' | 'sync' | 'rotate' | 'edit';
+  readonly since: Date;
+  readonly attempts: number;
+  /** Not before this moment: the lease of whoever works on it, or the wait before another attempt. */
+  readonly dueAt: Date;
+  /** Why the last attempt did not finish; for people, without secrets. */
+  readonly lastError: string | undefined;
+}
+
+/** What the label of this instance must lead to, and what the driver needs to know of the key. */
+export function instanceId(instance: Pick<KeyInstance, 'version' | 'keystoreId'>): string {
+  return `${String(instance.version).padStart(6, '0')}#${instance.keystoreId}`;
+}
