@@ -56,7 +56,6 @@ export interface KeyInKeystore {
   /** True for the version that the label must lead to; older versions are reached by their id only. */
   readonly current: boolean;
   readonly label: string;
-  /** Labels this key had before: a rename that was cut short must still be able to clear them away. */
   readonly description: string;
   readonly tags: readonly { readonly name: string; readonly value: string }[];
   readonly spec: KeySpec;

@@ -114,7 +114,7 @@ export interface OpenWork {
   readonly lastError: string | undefined;
 }
 
-/** What the label of this instance must lead to, and what the driver needs to know of the key. */
+/** Orders a key’s instances by version, then keystore; the last part of their sort key. */
 export function instanceId(instance: Pick<KeyInstance, 'version' | 'keystoreId'>): string {
   return `${String(instance.version).padStart(6, '0')}#${instance.keystoreId}`;
 }

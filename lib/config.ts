@@ -1,0 +1,83 @@
+import * as z from 'zod/mini';
+
+/** Everything the functions take from the environment, parsed once at start. */
+export interface Config {
+  readonly table: string;
+  /** Set for a DynamoDB other than AWS's own in the function's region. */
+  readonly dynamodbEndpoint: string | undefined;
+  /** KMS key (id, ARN or alias) that wraps key material and keystore credentials. */
+  readonly custodyKeyId: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** Claim that carries the roles: a list, or one string, of `<role>` or `<role>@<vault id>`. */
+  readonly rolesClaim: string;
+  /** Base of every `href`, without a trailing slash; undefined: taken from each request. */
+  readonly publicUrl: string | undefined;
+  /** Hours between deactivating and destroying a key. 0–8760. */
+  readonly destroyCoolDownHours: number;
+  /** For this many seconds after we changed a key in a keystore, scans do not judge it there: keystores are eventually consistent. */
+  readonly settlingSeconds: number;
+  /** Calls in flight to one keystore during a scan. 1–500. */
+  readonly scanConcurrency: number;
+}
+
+/** A setting that is missing or wrong; the message names each by its environment variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const number = (fallback: number, minimum: number, maximum: number) =>
+  z._default(
+    z.pipe(
+      z.pipe(
+        z.string().check(z.regex(/^\d+(\.\d+)?$/, `must be a number from ${minimum} to ${maximum}`)),
+        z.transform(Number),
+      ),
+      z
+        .number()
+        .check(
+          z.gte(minimum, `must be a number from ${minimum} to ${maximum}`),
+          z.lte(maximum, `must be a number from ${minimum} to ${maximum}`),
+        ),
+    ),
+    fallback,
+  );
+
+const url = z.string().check(z.regex(/^https?:\/\/[^\s]+[^\s/]$/, 'must be an http(s) URL without a trailing slash'));
+const required = z.string('must be set').check(z.minLength(1, 'must be set'));
+
+const ENVIRONMENT = z.object({
+  TABLE_NAME: z._default(z.string().check(z.minLength(3, 'must be a table name')), 'shearline'),
+  DYNAMODB_ENDPOINT: z.optional(url),
+  CUSTODY_KEY_ID: required,
+  OIDC_ISSUER: z.string('must be set').check(z.regex(/^https?:\/\/\S+$/, 'must be the issuer’s http(s) URL')),
+  OIDC_AUDIENCE: required,
+  OIDC_ROLES_CLAIM: z._default(z.string().check(z.minLength(1)), 'roles'),
+  PUBLIC_URL: z.optional(url),
+  DESTROY_COOL_DOWN_HOURS: number(4, 0, 8760),
+  SETTLING_SECONDS: number(30, 0, 3600),
+  SCAN_CONCURRENCY: number(32, 1, 500),
+});
+
+/** Parses the environment. Throws a `ConfigError` that names every wrong variable at once. An empty value counts as not set. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = ENVIRONMENT.safeParse(given);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+    throw new ConfigError(`The environment is not usable: ${faults.join('; ')}.`);
+  }
+  const value = parsed.data;
+  return {
+    table: value.TABLE_NAME,
+    dynamodbEndpoint: value.DYNAMODB_ENDPOINT,
+    custodyKeyId: value.CUSTODY_KEY_ID,
+    issuer: value.OIDC_ISSUER,
+    audience: value.OIDC_AUDIENCE,
+    rolesClaim: value.OIDC_ROLES_CLAIM,
+    publicUrl: value.PUBLIC_URL,
+    destroyCoolDownHours: value.DESTROY_COOL_DOWN_HOURS,
+    settlingSeconds: value.SETTLING_SECONDS,
+    scanConcurrency: value.SCAN_CONCURRENCY,
+  };
+}
