@@ -1,5 +1,6 @@
 import type { KeyAlgorithm, MaterialKind } from '../keys/key.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
+import type { Tag } from '../tag.ts';
 
 /**
  * What every keystore type must be able to do, and nothing more. The comments are the contract; one suite in `test/drivers`
@@ -16,7 +17,10 @@ export interface KeystoreDriver {
    * A page of what the keystore holds, ours or not, in the keystore's own order. `next` is handed to the following call; a listing
    * proves absence only once `next` is undefined. Changes nothing.
    */
-  list(after: string | undefined, signal: AbortSignal): Promise<{ keys: readonly ListedKey[]; next: string | undefined }>;
+  list(
+    after: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ keys: readonly ListedKey[]; next: string | undefined }>;
 
   /** The steps that this keystore can carry out. A missing one is unsupported: the plan says so before anything is sent. */
   readonly steps: Partial<Record<StepName, Step>>;
@@ -36,6 +40,13 @@ export interface KeystoreKind {
   refuses(spec: KeySpec): string | undefined;
   /** Why this label cannot be a key's name here; undefined when it can. Two different labels never become one name. */
   refusesLabel(label: string): string | undefined;
+  /** Why these tags cannot be put on a key here, as a sentence naming what to change; undefined when they can. */
+  refusesTags(tags: readonly Tag[]): string | undefined;
+  /**
+   * Whether a new version of such a key becomes a version of the same key in the keystore, by the step `rotate`. If not, a new
+   * version is a new key there: `create`, then `import`, then `rename` to move the label over.
+   */
+  rotatesInPlace(spec: KeySpec): boolean;
 }
 
 /** What a key must be, apart from its bytes. Fixed at creation. */
@@ -143,14 +154,7 @@ export type Health =
  * cannot serve now (a disconnected key store). broken: an answer we do not understand, or an error of the keystore's own.
  */
 export type KeystoreFaultKind =
-  | 'denied'
-  | 'throttled'
-  | 'unreachable'
-  | 'not_found'
-  | 'conflict'
-  | 'unsupported'
-  | 'unavailable'
-  | 'broken';
+  'denied' | 'throttled' | 'unreachable' | 'not_found' | 'conflict' | 'unsupported' | 'unavailable' | 'broken';
 
 const RETRYABLE: Record<KeystoreFaultKind, boolean> = {
   denied: true,
