@@ -33,6 +33,8 @@ export interface ManagedKey {
   /** The version of the template that this key was last brought in line with. */
   readonly templateVersion: number;
   readonly keystoreType: KeystoreType;
+  /** Where it is assigned (not those removed by the user), sorted. */
+  readonly keystoreIds: readonly string[];
   readonly version: number;
   readonly label: string;
   readonly description: string;
@@ -57,7 +59,7 @@ export interface ManagedKey {
   readonly destroyedAt: Date | undefined;
 }
 
-/** One version's material: the ciphertext under the custody key, and what can be shown of it. */
+/** One version of a key, and what can be shown of its material. */
 export interface KeyVersion {
   readonly keyId: string;
   readonly version: number;
@@ -65,8 +67,8 @@ export interface KeyVersion {
   readonly createdAt: Date;
   readonly rotatedAt: Date | undefined;
   readonly deactivatedAt: Date | undefined;
-  /** Undefined for native material. */
-  readonly material: WrappedMaterial | undefined;
+  /** SubjectPublicKeyInfo DER of key pairs with imported material. */
+  readonly publicKey: Uint8Array | undefined;
 }
 
 /** Key material as it is kept: readable only through the custody key and only for the record that it was made for. */
@@ -90,7 +92,15 @@ export interface KeyInstance {
   readonly version: number;
   readonly keystoreId: string;
   readonly vaultId: string;
+  readonly label: string;
+  readonly spec: KeySpec;
+  /** The state of this version of the key; what is seen is judged against it. */
+  readonly keyState: KeyState;
+  /** The version that the label must lead to. */
+  readonly current: boolean;
   readonly wanted: Wanted;
+  /** The managed key was removed from its vault; the instance stays until the keystore confirms that its key is gone. */
+  readonly keyRemoved: boolean;
   /** Not among the template's keystores any more, by a user's decision: disabled there, its material stays. */
   readonly removedByUser: boolean;
   readonly binding: Binding | undefined;
@@ -103,9 +113,12 @@ export interface KeyInstance {
   readonly open: OpenWork | undefined;
 }
 
-/** Why an instance is being worked on: the command, or a sync, or the resumption of either. */
+export const WORK_CAUSES = ['create', 'activate', 'deactivate', 'destroy', 'realign', 'sync', 'rotate', 'edit', 'remove'] as const;
+export type WorkCause = (typeof WORK_CAUSES)[number];
+
+/** Why an instance is being worked on. */
 export interface OpenWork {
-  readonly cause: 'create' | 'activate' | 'deactivate' | 'destroy' | 'realign' | 'sync' | 'rotate' | 'edit';
+  readonly cause: WorkCause;
   readonly since: Date;
   readonly attempts: number;
   /** Not before this moment: the lease of whoever works on it, or the wait before another attempt. */

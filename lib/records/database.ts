@@ -1,0 +1,230 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  TransactionCanceledException,
+  TransactionConflictException,
+} from '@aws-sdk/client-dynamodb';
+import {
+  BatchGetCommand,
+  DeleteCommand,
+  DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  TransactWriteCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import type { TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
+import { Fault } from '../fault.ts';
+import { INDEXES } from './table.ts';
+import type { IndexName, ItemKey } from './table.ts';
+
+/** An item as stored. Parsed by the entity that it belongs to before anyone looks inside. */
+export type RawItem = Record<string, unknown>;
+
+/** One write of a transaction; `refused` makes the error to throw (a `Fault`, where a caller sees it) when its own condition does not hold. */
+export type Change = (
+  | { readonly op: 'put'; readonly item: RawItem & ItemKey }
+  | { readonly op: 'update'; readonly key: ItemKey; readonly expression: string }
+  | { readonly op: 'delete'; readonly key: ItemKey }
+  | { readonly op: 'check'; readonly key: ItemKey }
+) & {
+  readonly condition?: string;
+  readonly names?: Record<string, string>;
+  readonly values?: RawItem;
+  readonly refused?: () => Error;
+};
+
+/** DynamoDB takes at most this many writes in one transaction. */
+export const MAXIMUM_CHANGES = 100;
+
+/** Another transaction was writing one of the same items at the same moment; the same transaction may be tried again. */
+export class TransactionConflict extends Error {
+  override readonly name = 'TransactionConflict';
+}
+
+export interface Query {
+  readonly pk: string;
+  readonly index?: IndexName;
+  /** Only items whose sort key begins so. */
+  readonly beginsWith?: string;
+  /** Only items whose sort key is at most this. */
+  readonly upTo?: string;
+  readonly descending?: boolean;
+  readonly limit?: number;
+  /** Read-after-write; not on an index. Default true where possible. */
+  readonly consistent?: boolean;
+}
+
+/** The only code that talks to DynamoDB. Throttles and lost connections are retried by the SDK; what remains is thrown. */
+export class Database {
+  readonly table: string;
+  readonly #client: DynamoDBDocumentClient;
+
+  constructor(client: DynamoDBDocumentClient, table: string) {
+    this.#client = client;
+    this.table = table;
+  }
+
+  async get(key: ItemKey): Promise<RawItem | undefined> {
+    const { Item } = await this.#client.send(
+      new GetCommand({ TableName: this.table, Key: { ...key }, ConsistentRead: true }),
+    );
+    return Item;
+  }
+
+  /** Every item of a query, page after page, as they come. */
+  async *query(query: Query): AsyncGenerator<RawItem> {
+    for await (const page of this.pages(query)) yield* page;
+  }
+
+  async queryAll(query: Query): Promise<RawItem[]> {
+    const items: RawItem[] = [];
+    for await (const page of this.pages(query)) items.push(...page);
+    return items;
+  }
+
+  async *pages(query: Query): AsyncGenerator<RawItem[]> {
+    const names = query.index === undefined ? { pk: 'pk', sk: 'sk' } : INDEXES[query.index];
+    const range =
+      query.beginsWith !== undefined
+        ? ' AND begins_with(#sk, :sk)'
+        : query.upTo !== undefined
+          ? ' AND #sk <= :sk'
+          : '';
+    const sortKey = query.beginsWith ?? query.upTo;
+    let after: RawItem | undefined;
+    let left = query.limit ?? Number.POSITIVE_INFINITY;
+    do {
+      const answer = await this.#client.send(
+        new QueryCommand({
+          TableName: this.table,
+          IndexName: query.index,
+          KeyConditionExpression: `#pk = :pk${range}`,
+          ExpressionAttributeNames: { '#pk': names.pk, ...(sortKey === undefined ? {} : { '#sk': names.sk }) },
+          ExpressionAttributeValues: { ':pk': query.pk, ...(sortKey === undefined ? {} : { ':sk': sortKey }) },
+          ScanIndexForward: query.descending !== true,
+          ConsistentRead: query.index === undefined && query.consistent !== false,
+          ...(Number.isFinite(left) ? { Limit: left } : {}),
+          ExclusiveStartKey: after,
+        }),
+      );
+      const items = answer.Items ?? [];
+      left -= items.length;
+      after = answer.LastEvaluatedKey;
+      if (items.length > 0) yield items;
+    } while (after !== undefined && left > 0);
+  }
+
+  /** The items of these keys that exist, in no particular order. Any number of keys. */
+  async batchGet(keys: readonly ItemKey[]): Promise<RawItem[]> {
+    const found: RawItem[] = [];
+    for (let start = 0; start < keys.length; start += 100) {
+      let wanted: ItemKey[] = keys.slice(start, start + 100).map(({ pk, sk }) => ({ pk, sk }));
+      for (let attempt = 0; wanted.length > 0; attempt += 1) {
+        if (attempt > 0) await wait(backoff(attempt));
+        if (attempt > 8) throw new Fault('busy', 'The database is too busy to answer. Try again shortly.');
+        const answer = await this.#client.send(
+          new BatchGetCommand({ RequestItems: { [this.table]: { Keys: wanted.map((key) => ({ ...key })), ConsistentRead: true } } }),
+        );
+        found.push(...(answer.Responses?.[this.table] ?? []));
+        wanted = (answer.UnprocessedKeys?.[this.table]?.Keys ?? []) as unknown as ItemKey[];
+      }
+    }
+    return found;
+  }
+
+  /**
+   * All of these writes, or none. Throws the `refused` fault of the first change whose condition does not hold (`being_changed`
+   * when it names none), `TransactionConflict` when another transaction was in the way.
+   */
+  async transact(changes: readonly Change[], options: { token?: string } = {}): Promise<void> {
+    if (changes.length > MAXIMUM_CHANGES) {
+      throw new Fault(
+        'limit_exceeded',
+        `This would change ${changes.length} records at once; at most ${MAXIMUM_CHANGES} are possible. Use fewer keystores for one key.`,
+      );
+    }
+    try {
+      await this.#client.send(
+        new TransactWriteCommand({
+          TransactItems: changes.map((change) => transactItem(change, this.table)),
+          ...(options.token === undefined ? {} : { ClientRequestToken: options.token }),
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const reasons = error.CancellationReasons ?? [];
+      for (const [position, reason] of reasons.entries()) {
+        if (reason.Code === 'ConditionalCheckFailed') {
+          throw changes[position]?.refused?.() ?? new Fault('being_changed', 'Somebody else is changing this at the same moment. Read it again and repeat.');
+        }
+      }
+      if (reasons.some((reason) => reason.Code === 'TransactionConflict' || reason.Code === 'ThrottlingError')) {
+        throw new TransactionConflict('Another transaction is writing the same items.', { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  /** One write by itself. Answers false when its condition did not hold. Rides out conflicts with transactions. */
+  async write(change: Change): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#write(transactItem(change, this.table));
+        return true;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false;
+        if (!(error instanceof TransactionConflictException) || attempt === 12) throw error;
+        await wait(backoff(attempt));
+      }
+    }
+  }
+
+  async #write(item: TransactItem): Promise<void> {
+    if (item.Put !== undefined) await this.#client.send(new PutCommand(item.Put));
+    else if (item.Delete !== undefined) await this.#client.send(new DeleteCommand(item.Delete));
+    else if (item.Update !== undefined) await this.#client.send(new UpdateCommand(item.Update));
+    else throw new TypeError('A condition check writes nothing by itself.');
+  }
+}
+
+type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
+
+/** Milliseconds before a further attempt: full jitter, doubling from 10 ms to 640 ms. */
+export function backoff(attempt: number): number {
+  return Math.random() * 10 * 2 ** Math.min(attempt, 6);
+}
+
+function transactItem(change: Change, table: string): TransactItem {
+  const conditions = {
+    TableName: table,
+    ...(change.names === undefined ? {} : { ExpressionAttributeNames: change.names }),
+    ...(change.values === undefined ? {} : { ExpressionAttributeValues: change.values }),
+  };
+  const condition = change.condition === undefined ? {} : { ConditionExpression: change.condition };
+  switch (change.op) {
+    case 'put':
+      return { Put: { ...conditions, ...condition, Item: change.item } };
+    case 'update':
+      return { Update: { ...conditions, ...condition, Key: { ...change.key }, UpdateExpression: change.expression } };
+    case 'delete':
+      return { Delete: { ...conditions, ...condition, Key: { ...change.key } } };
+    case 'check':
+      return {
+        ConditionCheck: { ...conditions, Key: { ...change.key }, ConditionExpression: change.condition ?? 'attribute_exists(pk)' },
+      };
+  }
+}
+
+/** A client for the table, in the function's own region or at `endpoint`. Connections are kept; calls give up after 5 s. */
+export function openDatabase(options: { table: string; endpoint: string | undefined }): Database {
+  const client = new DynamoDBClient({
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    maxAttempts: 5,
+    requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 },
+  });
+  const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  return new Database(documents, options.table);
+}

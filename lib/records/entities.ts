@@ -1,0 +1,306 @@
+import * as z from 'zod/mini';
+import { KEYSTORE_STATUSES, SYNC_FLAG_DETAILS, SYNC_FLAGS } from '../drift/observed.ts';
+import type { Observed } from '../drift/observed.ts';
+import { KEY_ALGORITHMS, KEY_STATES, MATERIAL_KINDS, WORK_CAUSES } from '../keys/key.ts';
+import type { KeyInstance, KeyVersion, ManagedKey, WrappedMaterial } from '../keys/key.ts';
+import { HEALTH_STATUSES, KEYSTORE_TYPES } from '../keystores/keystore.ts';
+import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
+import { TEMPLATE_STATES, TEMPLATE_TYPES } from '../templates/template.ts';
+import type { Template } from '../templates/template.ts';
+import type { Vault, VaultCounters } from '../vaults/vault.ts';
+import type { Change, RawItem } from './database.ts';
+import { instant, itemCodec, maybe, tag } from './item.ts';
+import { INDEX_KEY, ITEM, openWorkShard } from './table.ts';
+import type { ItemKey } from './table.ts';
+
+const text = z.string();
+const count = z.int().check(z.gte(0));
+const bytes = z.instanceof(Uint8Array);
+const authored = { createdAt: instant, updatedAt: instant, createdBy: text, updatedBy: text };
+
+const vault = itemCodec<Vault>(
+  'vault',
+  z.object({ id: text, revision: count, name: text, description: text, recoveryKeyLabel: maybe(text), ...authored }),
+);
+
+const keySpec = z.object({
+  algorithm: z.enum(KEY_ALGORITHMS),
+  size: text,
+  material: z.enum(MATERIAL_KINDS),
+  properties: z.record(z.string(), z.unknown()),
+});
+
+const template = itemCodec<Template>(
+  'template',
+  z.object({
+    id: text,
+    revision: count,
+    version: count,
+    vaultId: text,
+    name: text,
+    description: text,
+    type: z.enum(TEMPLATE_TYPES),
+    state: z.enum(TEMPLATE_STATES),
+    namingScheme: maybe(text),
+    key: z.object({
+      algorithm: z.enum(KEY_ALGORITHMS),
+      size: text,
+      activationDate: text,
+      expirationDate: text,
+      state: z.enum(['active', 'pre_activation']),
+      deactivateOnRotation: z.boolean(),
+      material: maybe(z.enum(MATERIAL_KINDS)),
+    }),
+    keystores: z.array(
+      z.object({
+        type: z.enum(KEYSTORE_TYPES),
+        group: text,
+        namingScheme: maybe(text),
+        properties: z.record(z.string(), z.unknown()),
+      }),
+    ),
+    ...authored,
+  }),
+);
+
+const keystore = itemCodec<Keystore>(
+  'keystore',
+  z.object({
+    id: text,
+    revision: count,
+    vaultId: text,
+    type: z.enum(KEYSTORE_TYPES),
+    name: text,
+    description: text,
+    groups: z.array(text),
+    tlsProxy: maybe(text),
+    settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    secretNames: z.array(text),
+    ...authored,
+  }),
+);
+
+const keystoreHealth = itemCodec<KeystoreHealth>(
+  'keystore health',
+  z.object({ keystoreId: text, status: z.enum(HEALTH_STATUSES), message: text, lastHeartbeat: maybe(instant) }),
+);
+
+/** Of a managed key, what the list index carries. */
+const listed = {
+  id: text,
+  revision: count,
+  vaultId: text,
+  templateId: text,
+  templateVersion: count,
+  keystoreType: z.enum(KEYSTORE_TYPES),
+  keystoreIds: z.array(text),
+  version: count,
+  label: text,
+  state: z.enum(KEY_STATES),
+  spec: keySpec,
+  activationDate: maybe(text),
+  expirationDate: maybe(text),
+  deactivationDate: maybe(text),
+  deactivateOnRotation: z.boolean(),
+  createdAt: instant,
+  updatedAt: instant,
+  rotatedAt: maybe(instant),
+};
+
+export type ListedManagedKey = Pick<ManagedKey, keyof typeof listed>;
+
+const listedKey = itemCodec<ListedManagedKey>('managed key in a list', z.object(listed));
+
+const managedKey = itemCodec<ManagedKey>(
+  'managed key',
+  z.object({
+    ...listed,
+    description: text,
+    labelTags: z.array(tag),
+    tags: z.array(tag),
+    namingScheme: maybe(text),
+    createdBy: text,
+    updatedBy: text,
+    deactivatedAt: maybe(instant),
+    destroyedAt: maybe(instant),
+  }),
+);
+
+const keyVersion = itemCodec<KeyVersion>(
+  'key version',
+  z.object({
+    keyId: text,
+    version: count,
+    state: z.enum(KEY_STATES),
+    createdAt: instant,
+    rotatedAt: maybe(instant),
+    deactivatedAt: maybe(instant),
+    publicKey: maybe(bytes),
+  }),
+);
+
+const material = itemCodec<WrappedMaterial>(
+  'key material',
+  z.object({ ciphertext: bytes, custodyKeyId: text, publicKey: maybe(bytes) }),
+);
+
+const keyInstance = itemCodec<KeyInstance>(
+  'key instance',
+  z.object({
+    keyId: text,
+    version: count,
+    keystoreId: text,
+    vaultId: text,
+    label: text,
+    spec: keySpec,
+    keyState: z.enum(KEY_STATES),
+    current: z.boolean(),
+    wanted: z.enum(['enabled', 'disabled', 'gone', 'none']),
+    keyRemoved: z.boolean(),
+    removedByUser: z.boolean(),
+    binding: maybe(z.object({ idInKeystore: text, fingerprint: maybe(text) })),
+    intendedAt: instant,
+    fence: count,
+    touchedAt: maybe(instant),
+    open: maybe(
+      z.object({
+        cause: z.enum(WORK_CAUSES),
+        since: instant,
+        attempts: count,
+        dueAt: instant,
+        lastError: maybe(text),
+      }),
+    ),
+  }),
+);
+
+const observed = itemCodec<Observed>(
+  'observation',
+  z.object({
+    keyId: text,
+    version: count,
+    keystoreId: text,
+    vaultId: text,
+    status: z.enum(KEYSTORE_STATUSES),
+    keystoreSyncFlag: z.enum(SYNC_FLAGS),
+    keystoreSyncFlagDetail: z.enum(SYNC_FLAG_DETAILS),
+    reason: text,
+    since: instant,
+    seenAt: instant,
+    error: maybe(z.object({ code: text, message: text })),
+    keyIdInKeystore: maybe(text),
+    pendingDestructionUntil: maybe(instant),
+    judgedFence: count,
+  }),
+);
+
+const counters = itemCodec<{ keys: number; templates: number; keystores: number }>(
+  'counters',
+  z.object({ keys: z._default(count, 0), templates: z._default(count, 0), keystores: z._default(count, 0) }),
+);
+
+/** Reading items: each throws `UnreadableItem` when an item is not of the form that this version writes. */
+export const READ = {
+  vault: (item: RawItem) => vault.decode(item),
+  template: (item: RawItem) => template.decode(item),
+  keystore: (item: RawItem) => keystore.decode(item),
+  keystoreHealth: (item: RawItem) => keystoreHealth.decode(item),
+  managedKey: (item: RawItem) => managedKey.decode(item),
+  listedKey: (item: RawItem) => listedKey.decode(item),
+  keyVersion: (item: RawItem) => keyVersion.decode(item),
+  material: (item: RawItem) => material.decode(item),
+  keyInstance: (item: RawItem) => keyInstance.decode(item),
+  observed: (item: RawItem) => observed.decode(item),
+  counters: (item: RawItem | undefined): VaultCounters => counters.decode(item ?? {}),
+} as const;
+
+type StoredItem = RawItem & ItemKey;
+
+/** Whole items, with the attributes that place them in the indexes. */
+export const STORED = {
+  vault: (value: Vault): StoredItem => ({
+    ...ITEM.vault(value.id),
+    ...vault.encode(value),
+    vault_pk: INDEX_KEY.vaults(),
+    vault_sk: `${value.name}#${value.id}`,
+  }),
+  template: (value: Template): StoredItem => ({
+    ...ITEM.template(value.id),
+    ...template.encode(value),
+    vault_pk: INDEX_KEY.templatesOfVault(value.vaultId),
+    vault_sk: `${value.name}#${value.id}`,
+  }),
+  keystore: (value: Keystore): StoredItem => ({
+    ...ITEM.keystore(value.id),
+    ...keystore.encode(value),
+    vault_pk: INDEX_KEY.keystoresOfVault(value.vaultId),
+    vault_sk: `${value.name}#${value.id}`,
+  }),
+  keystoreHealth: (value: KeystoreHealth): StoredItem => ({
+    ...ITEM.keystoreHealth(value.keystoreId),
+    ...keystoreHealth.encode(value),
+  }),
+  managedKey: (value: ManagedKey): StoredItem => ({
+    ...ITEM.key(value.id),
+    ...managedKey.encode(value),
+    vault_pk: INDEX_KEY.keysOfVault(value.vaultId),
+    vault_sk: `${value.label}#${value.id}`,
+  }),
+  keyVersion: (value: KeyVersion): StoredItem => ({
+    ...ITEM.version(value.keyId, value.version),
+    ...keyVersion.encode(value),
+  }),
+  material: (keyId: string, version: number, value: WrappedMaterial): StoredItem => ({
+    ...ITEM.material(keyId, version),
+    ...material.encode(value),
+  }),
+  keyInstance: (value: KeyInstance): StoredItem => ({
+    ...ITEM.instance(value.keyId, value.version, value.keystoreId),
+    ...keyInstance.encode(value),
+    keystore_pk: INDEX_KEY.instancesInKeystore(value.keystoreId),
+    keystore_sk: `${value.keyId}#${String(value.version).padStart(6, '0')}#1`,
+    ...(value.open === undefined
+      ? {}
+      : { due_pk: INDEX_KEY.openWork(openWorkShard(value.keyId)), due_sk: value.open.dueAt.toISOString() }),
+  }),
+  observed: (value: Observed): StoredItem => ({
+    ...ITEM.observed(value.keyId, value.version, value.keystoreId),
+    ...observed.encode(value),
+    keystore_pk: INDEX_KEY.instancesInKeystore(value.keystoreId),
+    keystore_sk: `${value.keyId}#${String(value.version).padStart(6, '0')}#2`,
+    ...(value.keystoreSyncFlag === 'ok'
+      ? {}
+      : {
+          flag_pk: INDEX_KEY.flaggedInVault(value.vaultId),
+          flag_sk: `${value.keystoreSyncFlag}#${value.keyId}#${value.keystoreId}`,
+        }),
+  }),
+} as const;
+
+/** A first write: refused when the item is there already. */
+export function creation(item: StoredItem, refused?: Change['refused']): Change {
+  return { op: 'put', item, condition: 'attribute_not_exists(pk)', ...(refused === undefined ? {} : { refused }) };
+}
+
+/** Replaces a record that users decide about, unless it changed since `revision` was read. */
+export function replacement(item: StoredItem, revision: number, refused?: Change['refused']): Change {
+  return {
+    op: 'put',
+    item,
+    condition: '#revision = :revision',
+    names: { '#revision': 'revision' },
+    values: { ':revision': revision },
+    ...(refused === undefined ? {} : { refused }),
+  };
+}
+
+/** Replaces an instance, unless it changed since `fence` was read. */
+export function fencedInstance(instance: KeyInstance, fence: number): Change {
+  return {
+    op: 'put',
+    item: STORED.keyInstance(instance),
+    condition: '#fence = :fence',
+    names: { '#fence': 'fence' },
+    values: { ':fence': fence },
+  };
+}

@@ -1,0 +1,156 @@
+import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamodb';
+
+/**
+ * The shape of every item key, in one place. One table; `pk` and `sk` are strings. Changing a shape needs a decision record and a
+ * migration.
+ *
+ * | item                    | pk                       | sk                            | indexes              |
+ * |-------------------------|--------------------------|-------------------------------|----------------------|
+ * | vault                   | VAULT#id                 | VAULT                         | by_vault (VAULTS)    |
+ * | counters of a vault     | VAULT#id                 | COUNTERS                      |                      |
+ * | template                | TEMPLATE#id              | TEMPLATE                      | by_vault             |
+ * | counter of a template   | TEMPLATE#id              | COUNTERS                      |                      |
+ * | keystore                | KEYSTORE#id              | KEYSTORE                      | by_vault             |
+ * | its sealed credentials  | KEYSTORE#id              | CREDENTIALS                   |                      |
+ * | its health              | KEYSTORE#id              | HEALTH                        |                      |
+ * | counter of its keys     | KEYSTORE#id              | COUNTERS                      |                      |
+ * | managed key (desired)   | KEY#id                   | KEY                           | by_vault             |
+ * | key version             | KEY#id                   | VERSION#000001                |                      |
+ * | instance (wanted, work) | KEY#id                   | INSTANCE#000001#keystore      | by_keystore, due     |
+ * | observed                | KEY#id                   | OBSERVED#000001#keystore      | by_keystore, flagged |
+ * | sealed material         | MATERIAL#key id          | 000001                        |                      |
+ * | name lock               | NAME#kind#scope          | the name                      |                      |
+ * | audit event             | AUDIT#vault id           | EVENT#000000000001            |                      |
+ * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
+ * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
+ */
+export interface ItemKey {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+export const ITEM = {
+  vault: (id: string): ItemKey => ({ pk: `VAULT#${id}`, sk: 'VAULT' }),
+  vaultCounters: (id: string): ItemKey => ({ pk: `VAULT#${id}`, sk: 'COUNTERS' }),
+  template: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'TEMPLATE' }),
+  templateCounters: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'COUNTERS' }),
+  keystore: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'KEYSTORE' }),
+  keystoreCredentials: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'CREDENTIALS' }),
+  keystoreHealth: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'HEALTH' }),
+  keystoreCounters: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'COUNTERS' }),
+  key: (id: string): ItemKey => ({ pk: `KEY#${id}`, sk: 'KEY' }),
+  version: (keyId: string, version: number): ItemKey => ({ pk: `KEY#${keyId}`, sk: `VERSION#${digits(version, 6)}` }),
+  instance: (keyId: string, version: number, keystoreId: string): ItemKey => ({
+    pk: `KEY#${keyId}`,
+    sk: `INSTANCE#${digits(version, 6)}#${keystoreId}`,
+  }),
+  observed: (keyId: string, version: number, keystoreId: string): ItemKey => ({
+    pk: `KEY#${keyId}`,
+    sk: `OBSERVED#${digits(version, 6)}#${keystoreId}`,
+  }),
+  material: (keyId: string, version: number): ItemKey => ({ pk: `MATERIAL#${keyId}`, sk: digits(version, 6) }),
+  /** Holds a unique name: of a vault (scope `-`), or of a template, keystore or key (scope: its vault). */
+  name: (kind: 'VAULT' | 'TEMPLATE' | 'KEYSTORE' | 'KEY', scope: string, name: string): ItemKey => ({
+    pk: `NAME#${kind}#${scope}`,
+    sk: name,
+  }),
+  auditEvent: (vaultId: string, sequence: number): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: `EVENT#${digits(sequence, 12)}` }),
+  auditHead: (vaultId: string): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: 'HEAD' }),
+  idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
+} as const;
+
+export type IndexName = 'by_vault' | 'by_keystore' | 'flagged' | 'due';
+
+/** Partition and sort attribute of each index. Items without them are not in it. */
+export const INDEXES: Record<IndexName, { readonly pk: string; readonly sk: string }> = {
+  by_vault: { pk: 'vault_pk', sk: 'vault_sk' },
+  by_keystore: { pk: 'keystore_pk', sk: 'keystore_sk' },
+  flagged: { pk: 'flag_pk', sk: 'flag_sk' },
+  due: { pk: 'due_pk', sk: 'due_sk' },
+};
+
+export const INDEX_KEY = {
+  vaults: () => 'VAULTS',
+  keysOfVault: (vaultId: string) => `KEYS#${vaultId}`,
+  templatesOfVault: (vaultId: string) => `TEMPLATES#${vaultId}`,
+  keystoresOfVault: (vaultId: string) => `KEYSTORES#${vaultId}`,
+  /** Instances and what was observed of them lie side by side, ordered by key. */
+  instancesInKeystore: (keystoreId: string) => `INSTANCES#${keystoreId}`,
+  flaggedInVault: (vaultId: string) => `FLAGGED#${vaultId}`,
+  /** Open work is spread over a few partitions, so that a large command does not heat one. */
+  openWork: (shard: number) => `OPEN#${shard}`,
+} as const;
+
+export const OPEN_WORK_SHARDS = 4;
+
+/** Which shard the open work of a key is in: stable, and even enough for random ids. */
+export function openWorkShard(keyId: string): number {
+  let sum = 0;
+  for (const character of keyId) sum = (sum * 31 + character.charCodeAt(0)) % 65_521;
+  return sum % OPEN_WORK_SHARDS;
+}
+
+/**
+ * The attributes of `KEY` items that a list filters, sorts and shows from; the rest (tags, descriptions) is read only for the page
+ * that is shown. The other entities in the index are few and are read whole by id.
+ */
+export const LISTED_ATTRIBUTES = [
+  'id',
+  'revision',
+  'vault_id',
+  'template_id',
+  'template_version',
+  'keystore_type',
+  'keystore_ids',
+  'version',
+  'label',
+  'state',
+  'spec',
+  'activation_date',
+  'expiration_date',
+  'deactivation_date',
+  'deactivate_on_rotation',
+  'created_at',
+  'updated_at',
+  'rotated_at',
+] as const;
+
+/** The table as `CreateTable` takes it: what a local start creates, and what serverless.yml must say in CloudFormation. */
+export function tableDefinition(tableName: string): CreateTableCommandInput {
+  const all: Projection = { ProjectionType: 'ALL' };
+  const projections: Record<IndexName, Projection> = {
+    by_vault: { ProjectionType: 'INCLUDE', NonKeyAttributes: [...LISTED_ATTRIBUTES] },
+    by_keystore: all,
+    flagged: all,
+    due: { ProjectionType: 'KEYS_ONLY' },
+  };
+  const indexes = Object.entries(INDEXES) as [IndexName, { pk: string; sk: string }][];
+  return {
+    TableName: tableName,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [
+      { AttributeName: 'pk', AttributeType: 'S' },
+      { AttributeName: 'sk', AttributeType: 'S' },
+      ...indexes.flatMap(([, index]) => [
+        { AttributeName: index.pk, AttributeType: 'S' as const },
+        { AttributeName: index.sk, AttributeType: 'S' as const },
+      ]),
+    ],
+    KeySchema: [
+      { AttributeName: 'pk', KeyType: 'HASH' },
+      { AttributeName: 'sk', KeyType: 'RANGE' },
+    ],
+    GlobalSecondaryIndexes: indexes.map(([name, index]) => ({
+      IndexName: name,
+      KeySchema: [
+        { AttributeName: index.pk, KeyType: 'HASH' },
+        { AttributeName: index.sk, KeyType: 'RANGE' },
+      ],
+      Projection: projections[name],
+    })),
+  };
+}
+
+function digits(value: number, width: number): string {
+  return String(value).padStart(width, '0');
+}

@@ -1,0 +1,19 @@
+/** What users decide about a vault. */
+export interface Vault {
+  readonly id: string;
+  readonly revision: number;
+  readonly name: string;
+  readonly description: string;
+  readonly recoveryKeyLabel: string | undefined;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly createdBy: string;
+  readonly updatedBy: string;
+}
+
+/** How much a vault holds; kept exact by the transactions that add and remove. */
+export interface VaultCounters {
+  readonly keys: number;
+  readonly templates: number;
+  readonly keystores: number;
+}
