@@ -40,7 +40,7 @@ export interface Observed {
   readonly reason: string;
   /** Since when flag, detail and status are as they are. */
   readonly since: Date;
-  /** When this was last written; an unchanged finding is not written again, so the keystore's heartbeat may be younger. */
+  /** When the look began that this was written from; an unchanged finding is not written again. */
   readonly seenAt: Date;
   readonly error: ObservedError | undefined;
   readonly keyIdInKeystore: string | undefined;

@@ -119,6 +119,8 @@ export type WorkCause = (typeof WORK_CAUSES)[number];
 /** Why an instance is being worked on. */
 export interface OpenWork {
   readonly cause: WorkCause;
+  /** Label, description or tags changed, and the keystore has not been told yet. */
+  readonly details: boolean;
   readonly since: Date;
   readonly attempts: number;
   /** Not before this moment: the lease of whoever works on it, or the wait before another attempt. */

@@ -165,6 +165,7 @@ const keyInstance = itemCodec<KeyInstance>(
     open: maybe(
       z.object({
         cause: z.enum(WORK_CAUSES),
+        details: z.boolean(),
         since: instant,
         attempts: count,
         dueAt: instant,

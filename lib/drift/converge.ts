@@ -1,0 +1,328 @@
+import pMap from 'p-map';
+import { KeystoreFault } from '../drivers/driver.ts';
+import type { Binding, KeystoreDriver, Seen, StepName } from '../drivers/driver.ts';
+import type { Deployment } from '../deployment.ts';
+import { wantedIn } from '../keys/lifecycle.ts';
+import type { KeyInstance, ManagedKey, OpenWork, WorkCause } from '../keys/key.ts';
+import type { Change } from '../records/database.ts';
+import { fencedInstance, STORED } from '../records/entities.ts';
+import { readInstance, readMaterial, readObserved } from '../records/reading.ts';
+import { ITEM } from '../records/table.ts';
+import { asKeystoreFault, driverOf, keyInKeystore, lookAt } from './look.ts';
+import type { Observed, ObservedError } from './observed.ts';
+import { planFor } from './plan.ts';
+import { errorOf, observation, sameFinding } from './verdict.ts';
+import type { Look } from './verdict.ts';
+
+/** How long whoever works on an instance has it to itself. Longer than any request or function run may take to finish one. */
+const LEASE_MS = 60_000;
+/** After so many attempts work is given up: what is still wrong stays flagged, with its error. */
+const MAXIMUM_ATTEMPTS = 20;
+/** A plan can lead to another look and another plan; more rounds than this mean that the keystore does not do what it says. */
+const MAXIMUM_ROUNDS = 4;
+const KEYSTORES_AT_ONCE = 16;
+
+/** Somebody newer works on the instance: what we found and did since does not count. */
+class Superseded extends Error {}
+
+/** The instance as it is claimed for work, to be written in the transaction that decides. The fence rises: older finishes are void. */
+export function claimed(
+  instance: KeyInstance,
+  cause: WorkCause,
+  now: Date,
+  options: { readonly details?: boolean } = {},
+): KeyInstance {
+  return {
+    ...instance,
+    fence: instance.fence + 1,
+    open: {
+      cause,
+      details: options.details === true || instance.open?.details === true,
+      since: now,
+      attempts: 1,
+      dueAt: new Date(now.getTime() + LEASE_MS),
+      lastError: undefined,
+    },
+  };
+}
+
+/** The instance after a decision about its key: what is wanted follows from the key's state, and work is claimed for it. */
+export function decided(
+  instance: KeyInstance,
+  key: ManagedKey,
+  cause: WorkCause,
+  now: Date,
+  options: { readonly details?: boolean } = {},
+): KeyInstance {
+  return claimed(
+    {
+      ...instance,
+      label: key.label,
+      keyState: key.state,
+      wanted: wantedIn(key.state, instance.removedByUser),
+    },
+    cause,
+    now,
+    options,
+  );
+}
+
+/** Work on an instance that was claimed before and not finished: the fence rises once more, the attempt is counted. */
+export function reclaimed(instance: KeyInstance & { readonly open: OpenWork }, now: Date): KeyInstance {
+  return {
+    ...instance,
+    fence: instance.fence + 1,
+    open: { ...instance.open, attempts: instance.open.attempts + 1, dueAt: new Date(now.getTime() + LEASE_MS) },
+  };
+}
+
+/**
+ * Brings claimed instances in line with what is wanted, keystores in parallel, and answers what was found in each at the end. Never
+ * throws for a keystore: what did not succeed is in the answer, flagged, and stays in the journal. Can be repeated at any time.
+ */
+export async function convergeAll(
+  deployment: Deployment,
+  key: ManagedKey | undefined,
+  instances: readonly KeyInstance[],
+  signal: AbortSignal,
+): Promise<void> {
+  await pMap(
+    instances,
+    async (instance) => {
+      try {
+        await converge(deployment, key, instance, signal);
+      } catch (error) {
+        // The journal still has it; `resume` goes on from there.
+        deployment.log.error('Work on a key in a keystore broke off.', {
+          keyId: instance.keyId,
+          keystoreId: instance.keystoreId,
+          error: error as Error,
+        });
+      }
+    },
+    { concurrency: KEYSTORES_AT_ONCE },
+  );
+}
+
+async function converge(
+  deployment: Deployment,
+  key: ManagedKey | undefined,
+  claimedInstance: KeyInstance,
+  signal: AbortSignal,
+): Promise<void> {
+  const work: Work = { deployment, key, instance: claimedInstance, signal, acted: false };
+  try {
+    const end = await approach(work);
+    await finish(work, end);
+  } catch (error) {
+    if (!(error instanceof Superseded)) throw error;
+    // A step of ours may have come after the newer decision's last look: let it be looked at once more.
+    if (work.acted) await reopen(deployment, claimedInstance);
+  }
+}
+
+interface Work {
+  readonly deployment: Deployment;
+  readonly key: ManagedKey | undefined;
+  instance: KeyInstance;
+  readonly signal: AbortSignal;
+  /** Whether anything was sent that changes the keystore. */
+  acted: boolean;
+}
+
+/** How an approach ended: the last look, and whether anything is left to be done later. */
+interface End {
+  readonly look: Look;
+  readonly lookedAt: Date;
+  readonly failure: KeystoreFault | undefined;
+  readonly settled: 'done' | 'later' | 'given_up';
+}
+
+async function approach(work: Work): Promise<End> {
+  const { deployment, signal } = work;
+  let driver: KeystoreDriver;
+  let lookedAt = deployment.clock();
+  try {
+    driver = await driverOf(deployment, work.instance.keystoreId);
+  } catch (error) {
+    const fault = asKeystoreFault(error);
+    return { look: { fault }, lookedAt, failure: fault, settled: fault.retryable ? 'later' : 'given_up' };
+  }
+  for (let round = 1; ; round += 1) {
+    lookedAt = deployment.clock();
+    const look = await lookAt(driver, keyInKeystore(work.instance, work.key), signal);
+    if ('fault' in look) {
+      return { look, lookedAt, failure: look.fault, settled: look.fault.retryable ? 'later' : 'given_up' };
+    }
+    await adopt(work, look.seen);
+    const plan = planFor(work.instance, look.seen);
+    switch (plan.outcome) {
+      case 'agrees':
+        return { look, lookedAt, failure: undefined, settled: 'done' };
+      case 'wait':
+        return { look, lookedAt, failure: undefined, settled: 'later' };
+      case 'cannot':
+        return { look, lookedAt, failure: undefined, settled: 'given_up' };
+      case 'steps': {
+        if (round > MAXIMUM_ROUNDS) return { look, lookedAt, failure: undefined, settled: 'later' };
+        const failure = await run(work, driver, plan.steps);
+        if (failure === undefined) break;
+        lookedAt = deployment.clock();
+        const after = await lookAt(driver, keyInKeystore(work.instance, work.key), signal);
+        return { look: after, lookedAt, failure, settled: failure.retryable ? 'later' : 'given_up' };
+      }
+    }
+  }
+}
+
+/** Records the id of a key that was made but whose answer was lost. */
+async function adopt(work: Work, seen: Seen): Promise<void> {
+  if (seen.presence === 'absent' || work.instance.binding !== undefined) return;
+  await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint: seen.fingerprint } });
+}
+
+async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[]): Promise<KeystoreFault | undefined> {
+  const { deployment, signal } = work;
+  for (const name of steps) {
+    const step = driver.steps[name];
+    if (step === undefined) {
+      return new KeystoreFault('unsupported', `This keystore cannot carry out the step “${name}”.`);
+    }
+    await requireFence(work);
+    try {
+      work.acted = true;
+      const binding = await step(keyInKeystore(work.instance, work.key), {
+        signal,
+        withMaterial: (use) => lendMaterial(deployment, work.instance, use),
+      });
+      await record(work, { binding: binding ?? work.instance.binding, touchedAt: deployment.clock() });
+    } catch (error) {
+      if (error instanceof Superseded) throw error;
+      const fault = asKeystoreFault(error);
+      deployment.log.warn('A step in a keystore failed.', {
+        step: name,
+        keyId: work.instance.keyId,
+        keystoreId: work.instance.keystoreId,
+        kind: fault.kind,
+        providerCode: fault.providerCode,
+        ...(fault.kind === 'broken' && fault.cause instanceof Error ? { error: fault.cause } : {}),
+      });
+      return fault;
+    }
+    // What a cancelled deletion leaves behind (disabled, or without material) is the keystore's to tell.
+    if (name === 'cancel_deletion') return undefined;
+  }
+  if (steps.includes('tag')) {
+    const { open } = work.instance;
+    if (open !== undefined) await record(work, { open: { ...open, details: false } });
+  }
+  return undefined;
+}
+
+async function lendMaterial<T>(
+  deployment: Deployment,
+  instance: KeyInstance,
+  use: (material: Uint8Array) => Promise<T>,
+): Promise<T> {
+  const wrapped = await readMaterial(deployment.database, instance.keyId, instance.version);
+  if (wrapped === undefined) {
+    throw new KeystoreFault('broken', 'No material is kept for this version of the key.');
+  }
+  return deployment.custody.lend(wrapped, instance, use);
+}
+
+async function requireFence(work: Work): Promise<void> {
+  const stored = await readInstance(work.deployment.database, work.instance);
+  if (stored?.fence !== work.instance.fence) throw new Superseded();
+}
+
+async function record(
+  work: Work,
+  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open'>> & { readonly binding?: Binding | undefined },
+): Promise<void> {
+  const next: KeyInstance = { ...work.instance, ...change };
+  if (!(await work.deployment.database.write(fencedInstance(next, work.instance.fence)))) throw new Superseded();
+  work.instance = next;
+}
+
+async function finish(work: Work, end: End): Promise<void> {
+  const { deployment, instance } = work;
+  const failure = end.failure === undefined ? undefined : errorOf(end.failure);
+  await storeObservation(deployment, instance, end.look, end.lookedAt, failure);
+  const gone = 'seen' in end.look && end.look.seen.presence === 'absent' && instance.wanted === 'gone';
+  if (gone && instance.keyRemoved) {
+    await forget(deployment, instance);
+    return;
+  }
+  await record(work, { open: openAfter(instance.open, end, failure, deployment.clock()) });
+}
+
+function openAfter(
+  open: OpenWork | undefined,
+  end: End,
+  failure: ObservedError | undefined,
+  now: Date,
+): OpenWork | undefined {
+  if (open === undefined || end.settled !== 'later' || open.attempts >= MAXIMUM_ATTEMPTS) return undefined;
+  return { ...open, dueAt: new Date(now.getTime() + retryAfter(open.attempts)), lastError: failure?.message };
+}
+
+/** Milliseconds until a further attempt: 5 s, doubling to 15 minutes. */
+function retryAfter(attempts: number): number {
+  return Math.min(5_000 * 2 ** (attempts - 1), 900_000);
+}
+
+/** The keystore confirmed that the key of a removed record is gone: nothing is left to be followed. */
+export async function forget(deployment: Deployment, instance: KeyInstance): Promise<void> {
+  const fence: Change = {
+    op: 'delete',
+    key: ITEM.instance(instance.keyId, instance.version, instance.keystoreId),
+    condition: '#fence = :fence',
+    names: { '#fence': 'fence' },
+    values: { ':fence': instance.fence },
+  };
+  if (await deployment.database.write(fence)) {
+    await deployment.database.write({
+      op: 'delete',
+      key: ITEM.observed(instance.keyId, instance.version, instance.keystoreId),
+    });
+  }
+}
+
+async function reopen(deployment: Deployment, of: KeyInstance): Promise<void> {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const instance = await readInstance(deployment.database, of);
+    // Whoever has it open looks again by itself.
+    if (instance === undefined || instance.open !== undefined) return;
+    const now = deployment.clock();
+    const again = claimed(instance, 'sync', now);
+    const open = again.open === undefined ? undefined : { ...again.open, dueAt: now };
+    if (await deployment.database.write(fencedInstance({ ...again, open }, instance.fence))) return;
+  }
+}
+
+/**
+ * Judges a look and stores the judgement, if it says something new and nothing newer was stored meanwhile. Answers what stands now.
+ */
+export async function storeObservation(
+  deployment: Deployment,
+  instance: KeyInstance,
+  look: Look,
+  lookedAt: Date,
+  failure?: ObservedError,
+  known?: Observed,
+): Promise<{ readonly observed: Observed; readonly changed: boolean }> {
+  const before = known ?? (await readObserved(deployment.database, instance));
+  const next = observation(instance, look, before, lookedAt, failure);
+  if (before !== undefined && sameFinding(before, next) && before.judgedFence === next.judgedFence) {
+    return { observed: before, changed: false };
+  }
+  const stored = await deployment.database.write({
+    op: 'put',
+    item: STORED.observed(next),
+    condition: 'attribute_not_exists(pk) OR judged_fence < :fence OR (judged_fence = :fence AND seen_at <= :seen_at)',
+    values: { ':fence': next.judgedFence, ':seen_at': next.seenAt.toISOString() },
+  });
+  if (stored) return { observed: next, changed: before === undefined || !sameFinding(before, next) };
+  return { observed: (await readObserved(deployment.database, instance)) ?? next, changed: false };
+}

@@ -1,0 +1,49 @@
+import pMap from 'p-map';
+import type { Deployment } from '../deployment.ts';
+import type { KeyInstance } from '../keys/key.ts';
+import { fencedInstance, READ } from '../records/entities.ts';
+import { readManagedKey } from '../records/reading.ts';
+import { INDEX_KEY, OPEN_WORK_SHARDS } from '../records/table.ts';
+import { convergeAll, reclaimed } from './converge.ts';
+
+/** How much one run takes on; the next run, a minute later, goes on. */
+const AT_MOST = 200;
+
+/** Every instance whose open work is due: its worker's lease ran out (it crashed, or its deadline came), or a retry was set. */
+async function* dueInstances(deployment: Deployment, now: Date): AsyncGenerator<KeyInstance> {
+  for (let shard = 0; shard < OPEN_WORK_SHARDS; shard += 1) {
+    const query = {
+      index: 'due',
+      pk: INDEX_KEY.openWork(shard),
+      upTo: now.toISOString(),
+      limit: AT_MOST / OPEN_WORK_SHARDS,
+    } as const;
+    for await (const entry of deployment.database.query(query)) {
+      const item = await deployment.database.get({ pk: String(entry['pk']), sk: String(entry['sk']) });
+      if (item !== undefined) yield READ.keyInstance(item);
+    }
+  }
+}
+
+/**
+ * Goes on with work that was left: claims each due instance by raising its fence (so that its former worker, should it still live, can
+ * finish nothing) and converges it. Answers how many were taken on. Can run any number of times at once.
+ */
+export async function resume(deployment: Deployment, signal: AbortSignal): Promise<{ resumed: number }> {
+  let resumed = 0;
+  await pMap(
+    dueInstances(deployment, deployment.clock()),
+    async (instance) => {
+      const now = deployment.clock();
+      const { open } = instance;
+      if (open === undefined || open.dueAt > now) return;
+      const again = reclaimed({ ...instance, open }, now);
+      if (!(await deployment.database.write(fencedInstance(again, instance.fence)))) return;
+      resumed += 1;
+      const key = await readManagedKey(deployment.database, instance.keyId);
+      await convergeAll(deployment, key, [again], signal);
+    },
+    { concurrency: 8 },
+  );
+  return { resumed };
+}
