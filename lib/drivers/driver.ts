@@ -137,6 +137,11 @@ export type Step = (key: KeyInKeystore, context: StepContext) => Promise<Binding
 export interface StepContext {
   readonly signal: AbortSignal;
   /**
+   * True only when the journal proves that this step has never been tried before on this instance: then there is no lost result to
+   * look for, and `create` is spared an expensive search. Left out when in doubt.
+   */
+  readonly firstAttempt?: boolean;
+  /**
    * Lends the key version's plaintext material to `use` and zeroes it afterwards, whatever happens. Symmetric keys: the raw bytes;
    * key pairs: PKCS #8 DER. Only for imported material.
    */

@@ -107,7 +107,7 @@ export function refusesBy(
     }
     const usage = spec.properties['aws_key_usage'];
     if (usage !== undefined && !found.usages.some((each) => each === usage)) {
-      return `${place} cannot use a key of ${name} ${spec.size} for ${String(usage)}; set aws_key_usage to ${found.usages.join(' or ')}, or leave it out.`;
+      return `${place} cannot use a key of ${name} ${spec.size} for ${typeof usage === 'string' ? usage : 'what its aws_key_usage says'}; set aws_key_usage to ${found.usages.join(' or ')}, or leave it out.`;
     }
     return undefined;
   };

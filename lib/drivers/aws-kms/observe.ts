@@ -1,0 +1,139 @@
+import type { KeyInKeystore, KeystoreDriver, Seen } from '../driver.ts';
+import { KeystoreFault } from '../driver.ts';
+import type { KmsCalls, KmsKey } from './calls.ts';
+import { isFault } from './faults.ts';
+import { fingerprintOf, isKeyPair } from './fingerprint.ts';
+import { aliasOf, holderOf } from './names.ts';
+
+export type Present = Extract<Seen, { presence: 'present' }>;
+
+/** What a keystore type built on AWS KMS adds to an observation: the reason of `Unavailable`, a probe. */
+export interface Closer {
+  /** Why a key that says `Unavailable` is; the sentence for the fault. */
+  whyUnavailable(found: KmsKey, signal: AbortSignal): Promise<string>;
+  /** A closer look at a key that says enabled; answers `seen`, or what is truer. Throws when it could not tell. */
+  probe?(seen: Present, signal: AbortSignal): Promise<Present>;
+}
+
+/**
+ * One look at one key, in as few calls as tell the truth: for the current version DescribeKey by its name, which is enough while that
+ * leads to the bound ARN; else DescribeKey by ARN as well; for an older version by ARN alone.
+ *
+ * Without a binding the name is all there is to look by. A key behind it that does not carry our tags is not this key, so the answer is
+ * `absent`; that its name is taken is what `create` then says. A lost create that had not got its name yet is found by `create`.
+ */
+export function observeWith(calls: KmsCalls, closer: Closer): KeystoreDriver['observe'] {
+  return async (key, signal) => {
+    const looked =
+      key.binding === undefined
+        ? await byName(key, calls, signal)
+        : await byArn(key, key.binding.idInKeystore, calls, signal);
+    if (looked === undefined) return { presence: 'absent' };
+    const seen = await presentFrom(key, looked, calls, closer, signal);
+    return seen.state === 'enabled' && closer.probe !== undefined ? closer.probe(seen, signal) : seen;
+  };
+}
+
+interface Looked {
+  readonly found: KmsKey;
+  readonly name: Present['name'];
+  readonly remark: string | undefined;
+}
+
+async function byName(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<Looked | undefined> {
+  const named = await holderOf(key.label, key, calls, signal);
+  if (named.holder !== 'this') return undefined;
+  return { found: named.target, name: key.current ? 'leads_here' : 'not_applicable', remark: undefined };
+}
+
+async function byArn(
+  key: KeyInKeystore,
+  arn: string,
+  calls: KmsCalls,
+  signal: AbortSignal,
+): Promise<Looked | undefined> {
+  if (!key.current) {
+    const found = await describeOrAbsent(arn, calls, signal);
+    return found === undefined ? undefined : { found, name: 'not_applicable', remark: undefined };
+  }
+  const alias = aliasOf(key.label);
+  const named = await describeOrAbsent(alias, calls, signal);
+  if (named?.arn === arn) return { found: named, name: 'leads_here', remark: undefined };
+  const found = await describeOrAbsent(arn, calls, signal);
+  if (found === undefined) return undefined;
+  return named === undefined
+    ? { found, name: 'missing', remark: `The name ${alias} does not exist.` }
+    : { found, name: 'leads_elsewhere', remark: `The name ${alias} leads to ${named.arn}.` };
+}
+
+async function describeOrAbsent(keyId: string, calls: KmsCalls, signal: AbortSignal): Promise<KmsKey | undefined> {
+  try {
+    return await calls.describeKey(keyId, signal);
+  } catch (error) {
+    if (isFault(error, 'not_found')) return undefined;
+    throw error;
+  }
+}
+
+async function presentFrom(
+  key: KeyInKeystore,
+  { found, name, remark }: Looked,
+  calls: KmsCalls,
+  closer: Closer,
+  signal: AbortSignal,
+): Promise<Present> {
+  const state = await stateOf(found, closer, signal);
+  return {
+    presence: 'present',
+    idInKeystore: found.arn,
+    state,
+    fingerprint: await observedFingerprint(key, found, calls, signal),
+    name,
+    pendingDeletionUntil: state === 'pending_deletion' ? found.deletionDate : undefined,
+    remark: remark ?? expiry(found),
+  };
+}
+
+async function stateOf(found: KmsKey, closer: Closer, signal: AbortSignal): Promise<Present['state']> {
+  switch (found.state) {
+    case 'Enabled':
+      return 'enabled';
+    case 'Disabled':
+      return 'disabled';
+    case 'PendingImport':
+      return 'no_material';
+    case 'PendingDeletion':
+    case 'PendingReplicaDeletion':
+      return 'pending_deletion';
+    case 'Creating':
+    case 'Updating':
+      return 'settling';
+    case 'Unavailable':
+      throw new KeystoreFault('unavailable', await closer.whyUnavailable(found, signal));
+  }
+}
+
+async function observedFingerprint(
+  key: KeyInKeystore,
+  found: KmsKey,
+  calls: KmsCalls,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const expected = key.binding?.fingerprint;
+  if (found.materialId === undefined) {
+    // See `fingerprint.ts`: a key pair's ARN stands for its material once that was recorded.
+    return isKeyPair(key) && expected === undefined ? fingerprintOf(key, found, calls, signal) : undefined;
+  }
+  // After a rotation in place the older version's material is one of several in the same KMS key.
+  if (!key.current && expected !== undefined && found.materialId !== expected) {
+    const materials = await calls.materialsOf(found.arn, signal);
+    if (materials.some((each) => each.KeyMaterialId === expected && each.ImportState !== 'PENDING_IMPORT'))
+      return expected;
+  }
+  return found.materialId;
+}
+
+function expiry(found: KmsKey): string | undefined {
+  if (found.materialExpires === undefined || found.state === 'PendingImport') return undefined;
+  return `Its material was imported by somebody else and expires at ${found.materialExpires.toISOString()}.`;
+}
