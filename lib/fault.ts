@@ -7,6 +7,8 @@ export interface FaultTarget {
 /** One entry of the contract's `errors` array. Messages are for the caller: never a secret, never a stack. */
 export interface FaultDetail {
   readonly message: string;
+  /** This entry's own code, where a fault reports several kinds at once (an invalid and an unknown field); else the fault's. */
+  readonly code?: FaultCode;
   readonly target?: FaultTarget;
 }
 

@@ -1,0 +1,58 @@
+import * as z from 'zod/mini';
+import { dateTime, description, id, text } from './fields.ts';
+import type { Wire } from './fields.ts';
+import { containing, page, paging } from './lists.ts';
+
+const name = text({
+  minimum: 1,
+  maximum: 100,
+  pattern: /^[A-Za-z0-9#@!$%'_-][A-Za-z0-9#@!$% '_-]*$/,
+  says: "must have 1 to 100 letters, digits, spaces and the characters # @ ! $ % ' _ -, and not start with a space",
+});
+const recoveryKeyLabel = text({ minimum: 0, maximum: 255, says: 'must have at most 255 characters' });
+
+export const vaultReferenceInCreationRequest = z.strictObject({ id });
+
+export const vaultReference = z.strictObject({
+  id: z.optional(z.string()),
+  name: z.optional(z.string()),
+  href: z.optional(z.string()),
+});
+export type WireVaultReference = Wire<typeof vaultReference>;
+
+export const createVault = z.strictObject({
+  name,
+  description: z.optional(description),
+  recovery_key_label: z.optional(recoveryKeyLabel),
+});
+
+export const updateVault = z.strictObject({
+  name: z.optional(name),
+  description: z.optional(description),
+  recovery_key_label: z.optional(recoveryKeyLabel),
+});
+
+export const vaultQuery = z.strictObject({
+  ...paging(['name', 'description', 'created_at', 'updated_at']),
+  name: containing,
+  description: containing,
+});
+
+export const vault = z.strictObject({
+  id: z.optional(z.string()),
+  name: z.string(),
+  description: z.string(),
+  created_at: z.optional(dateTime),
+  updated_at: z.optional(dateTime),
+  created_by: z.optional(z.string()),
+  updated_by: z.optional(z.string()),
+  recovery_key_label: z.optional(z.string()),
+  href: z.optional(z.string()),
+  keys_count: z.int(),
+  key_templates_count: z.int(),
+  keystores_count: z.int(),
+});
+export type WireVault = Wire<typeof vault>;
+
+export const vaultList = z.strictObject({ ...page, vaults: z.array(vault) });
+export type WireVaultList = Wire<typeof vaultList>;
