@@ -1,0 +1,47 @@
+import { Fault } from '../fault.ts';
+import type { Keystore } from '../keystores/keystore.ts';
+import type { KeystoreDriver } from './driver.ts';
+import { DRIVERS } from './registry.ts';
+
+/** How many drivers a process keeps. Each holds open sockets; a warm function sees few keystores in its life. */
+const KEPT = 100;
+
+/** The least recently used first: a Map keeps its order of insertion. */
+const drivers = new Map<string, Promise<KeystoreDriver>>();
+
+/**
+ * The driver of a keystore, connected with what it says in this revision; the same one on every call, so that its SDK clients and
+ * their sockets are used again. `openCredentials` is called at most once for it and should decrypt them only then. A failure is not
+ * kept. Throws `unsupported_by_keystore` when there is no driver for the type, and what `openCredentials` and `connect` throw.
+ */
+export async function driverFor(
+  keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'>,
+  openCredentials: () => Promise<Readonly<Record<string, string>>>,
+): Promise<KeystoreDriver> {
+  const registered = DRIVERS[keystore.type];
+  if ('why' in registered) throw new Fault('unsupported_by_keystore', registered.why);
+
+  const name = `${keystore.id}#${keystore.revision}`;
+  const kept = drivers.get(name);
+  if (kept !== undefined) {
+    drivers.delete(name);
+    drivers.set(name, kept);
+    return kept;
+  }
+
+  const connecting = (async () => {
+    const [module, credentials] = await Promise.all([registered.load(), openCredentials()]);
+    return module.connect({ keystoreId: keystore.id, settings: keystore.settings, credentials });
+  })();
+  drivers.set(name, connecting);
+  for (const oldest of drivers.keys()) {
+    if (drivers.size <= KEPT) break;
+    drivers.delete(oldest);
+  }
+  try {
+    return await connecting;
+  } catch (error) {
+    if (drivers.get(name) === connecting) drivers.delete(name);
+    throw error;
+  }
+}
