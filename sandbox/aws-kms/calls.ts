@@ -1,0 +1,44 @@
+export interface CallCount {
+  region: string;
+  operation: string;
+  /** `ok`, the error's type, or the fault that swallowed the answer. */
+  outcome: string;
+  count: number;
+}
+
+export type CallFilter = Partial<Omit<CallCount, 'count'>>;
+
+/** How often what was called in which region, and how it ended. */
+export interface CallCounts {
+  list(): CallCount[];
+  /** Sums what matches; without a filter, everything. */
+  count(filter?: CallFilter): number;
+  reset(): void;
+}
+
+export interface CallCounter extends CallCounts {
+  add(region: string, operation: string, outcome: string): void;
+}
+
+export function callCounter(): CallCounter {
+  const counts = new Map<string, CallCount>();
+  const list = () => [...counts.values()].map((entry) => ({ ...entry }));
+  return {
+    add(region, operation, outcome) {
+      const name = `${region} ${operation} ${outcome}`;
+      const entry = counts.get(name);
+      if (entry) entry.count += 1;
+      else counts.set(name, { region, operation, outcome, count: 1 });
+    },
+    list,
+    count: (filter = {}) =>
+      list()
+        .filter((entry) => filter.region === undefined || entry.region === filter.region)
+        .filter((entry) => filter.operation === undefined || entry.operation === filter.operation)
+        .filter((entry) => filter.outcome === undefined || entry.outcome === filter.outcome)
+        .reduce((sum, entry) => sum + entry.count, 0),
+    reset: () => {
+      counts.clear();
+    },
+  };
+}
