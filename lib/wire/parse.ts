@@ -93,25 +93,16 @@ const ARTICLE: Readonly<Record<string, string>> = {
 /** The part of a message after the name. zod/mini carries no messages, and its own are written for developers. */
 function says(issue: RawIssue): string {
   const absent = issue.input === undefined;
-  switch (issue.code) {
-    case 'invalid_type':
-      return absent ? 'is required' : `must be ${ARTICLE[String(issue.expected)] ?? String(issue.expected)}`;
-    case 'invalid_value':
-      return absent ? 'is required' : `must be ${choice(issue.values)}`;
-    case 'invalid_union': {
-      const options = 'options' in issue ? issue.options : undefined;
-      const missing =
-        'discriminator' in issue && typeof issue.discriminator === 'string' && lacks(issue.input, issue.discriminator);
-      const one = Array.isArray(options) ? choice(options) : 'of another form';
-      return missing ? `is required and must be ${one}` : `must be ${one}`;
-    }
-    case 'too_big':
-      return `must be at most ${String(issue.maximum)}`;
-    case 'too_small':
-      return `must be at least ${String(issue.minimum)}`;
-    default:
-      return 'is not valid';
+  if (issue.code === 'invalid_type') {
+    return absent ? 'is required' : `must be ${ARTICLE[issue.expected] ?? issue.expected}`;
   }
+  if (issue.code === 'invalid_value') return absent ? 'is required' : `must be ${choice(issue.values)}`;
+  if (issue.code === 'invalid_union' && 'options' in issue && Array.isArray(issue.options)) {
+    const missing = typeof issue.discriminator === 'string' && lacks(issue.input, issue.discriminator);
+    return `${missing ? 'is required and ' : ''}must be ${choice(issue.options)}`;
+  }
+  // Every other rule carries its own words; a schema that forgets them is still understood.
+  return 'is not valid';
 }
 
 function lacks(input: unknown, field: string): boolean {
