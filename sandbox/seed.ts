@@ -1,0 +1,93 @@
+import * as z from 'zod/mini';
+import { expectStatus } from './api-client.ts';
+import type { ApiClient, Json } from './api-client.ts';
+import { KEYSTORE_ACCOUNT } from './aws-accounts.ts';
+
+const CREATED = z.object({ id: z.string() });
+
+const ACCESS = {
+  aws_access_key_id: KEYSTORE_ACCOUNT.accessKeyId,
+  aws_secret_access_key: KEYSTORE_ACCOUNT.secretAccessKey,
+};
+
+const KEYSTORES = (customKeyStoreId: string) => [
+  {
+    name: 'aws-us-east-1',
+    type: 'aws_kms',
+    description: 'AWS KMS, first region',
+    groups: ['Production'],
+    aws_region: 'us_east_1',
+    ...ACCESS,
+  },
+  {
+    name: 'aws-eu-central-1',
+    type: 'aws_kms',
+    description: 'AWS KMS, second region',
+    groups: ['Production'],
+    aws_region: 'eu_central_1',
+    ...ACCESS,
+  },
+  {
+    name: 'cloudhsm-us-east-1',
+    type: 'aws_cloudhsm',
+    description: 'A custom key store of AWS KMS, backed by AWS CloudHSM',
+    groups: ['HSM'],
+    aws_region: 'us_east_1',
+    aws_custom_key_store_id: customKeyStoreId,
+    ...ACCESS,
+  },
+];
+
+const ACTIVE = { activation_date: '', expiration_date: 'P1Y', state: 'active' };
+
+const TEMPLATES = [
+  {
+    name: 'data-aes-256',
+    description: 'Data keys with the same material in every region',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [{ type: 'aws_kms', group: 'Production' }],
+  },
+  {
+    name: 'hsm-aes-256',
+    description: 'Keys that never leave the CloudHSM cluster',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [{ type: 'aws_cloudhsm', group: 'HSM' }],
+  },
+];
+
+const KEYS = [
+  { label: 'payments/card-data', template_name: 'data-aes-256' },
+  { label: 'payments/tokens', template_name: 'data-aes-256' },
+  { label: 'payments/root', template_name: 'hsm-aes-256' },
+];
+
+/**
+ * Makes the sample vault with keystores, templates and keys, over the API like any other client. What an interrupted run has made already
+ * is left as it is.
+ */
+export async function seed(client: ApiClient, customKeyStoreId: string): Promise<void> {
+  const vaultId = await ensure(client, 'vaults', { name: 'Payments', description: 'The sample vault' });
+  const vault = { id: vaultId };
+  for (const keystore of KEYSTORES(customKeyStoreId)) await ensure(client, 'keystores', { vault, ...keystore });
+  for (const template of TEMPLATES) await ensure(client, 'templates', { vault, ...template });
+  for (const key of KEYS) await ensure(client, 'managed_keys', { vault, ...key });
+}
+
+/** Answers the id of what bears this name (a key: this label) in the list, made when missing. */
+async function ensure(
+  client: ApiClient,
+  list: 'vaults' | 'keystores' | 'templates' | 'managed_keys',
+  body: Readonly<Record<string, Json>>,
+): Promise<string> {
+  const named = list === 'managed_keys' ? 'label' : 'name';
+  const value = z.string().parse(body[named]);
+  const query = new URLSearchParams({ [named]: value, limit: '1000' });
+  const { body: page } = await expectStatus(client, 200, { method: 'GET', path: `/${list}?${query.toString()}` });
+  const items = z.record(z.string(), z.unknown()).parse(page)[list];
+  const same = z
+    .array(z.record(z.string(), z.unknown()))
+    .parse(items)
+    .find((item) => item[named] === value);
+  if (same !== undefined) return CREATED.parse(same).id;
+  return CREATED.parse((await expectStatus(client, 201, { method: 'POST', path: `/${list}`, body })).body).id;
+}
