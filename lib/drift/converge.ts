@@ -240,7 +240,7 @@ async function record(
   work: Work,
   change: Partial<Pick<KeyInstance, 'touchedAt' | 'open'>> & { readonly binding?: Binding | undefined },
 ): Promise<void> {
-  const next: KeyInstance = { ...work.instance, ...change };
+  const next: KeyInstance = { ...work.instance, ...change, fence: work.instance.fence + 1 };
   if (!(await work.deployment.database.write(fencedInstance(next, work.instance.fence)))) throw new Superseded();
   work.instance = next;
 }

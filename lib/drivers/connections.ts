@@ -1,6 +1,6 @@
-import { Fault } from '../fault.ts';
 import type { Keystore } from '../keystores/keystore.ts';
 import type { KeystoreDriver } from './driver.ts';
+import { KeystoreFault } from './driver.ts';
 import { DRIVERS } from './registry.ts';
 
 /** How many drivers a process keeps. Each holds open sockets; a warm function sees few keystores in its life. */
@@ -12,14 +12,14 @@ const drivers = new Map<string, Promise<KeystoreDriver>>();
 /**
  * The driver of a keystore, connected with what it says in this revision; the same one on every call, so that its SDK clients and
  * their sockets are used again. `openCredentials` is called at most once for it and should decrypt them only then. A failure is not
- * kept. Throws `unsupported_by_keystore` when there is no driver for the type, and what `openCredentials` and `connect` throw.
+ * kept. Throws a `KeystoreFault` (`unsupported`) when there is no driver for the type, and what `openCredentials` and `connect` throw.
  */
 export async function driverFor(
   keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'>,
   openCredentials: () => Promise<Readonly<Record<string, string>>>,
 ): Promise<KeystoreDriver> {
   const registered = DRIVERS[keystore.type];
-  if ('why' in registered) throw new Fault('unsupported_by_keystore', registered.why);
+  if ('why' in registered) throw new KeystoreFault('unsupported', registered.why);
 
   const name = `${keystore.id}#${keystore.revision}`;
   const kept = drivers.get(name);

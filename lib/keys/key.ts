@@ -106,7 +106,7 @@ export interface KeyInstance {
   readonly binding: Binding | undefined;
   /** When its creation there was first intended. */
   readonly intendedAt: Date;
-  /** Rises with every decision and every attempt: a finish that carries an older number changes nothing. */
+  /** Rises with every write of this item: whoever holds an older number writes nothing. */
   readonly fence: number;
   /** When we last changed it there: until it has settled, a scan does not judge it. */
   readonly touchedAt: Date | undefined;

@@ -195,9 +195,10 @@ const observed = itemCodec<Observed>(
   }),
 );
 
-const counters = itemCodec<{ keys: number; templates: number; keystores: number }>(
+const none = z._default(count, 0);
+const counters = itemCodec<VaultCounters>(
   'counters',
-  z.object({ keys: z._default(count, 0), templates: z._default(count, 0), keystores: z._default(count, 0) }),
+  z.object({ keys: none, templates: none, keystores: none, keystoresGeneration: none }),
 );
 
 /** Reading items: each throws `UnreadableItem` when an item is not of the form that this version writes. */

@@ -16,4 +16,6 @@ export interface VaultCounters {
   readonly keys: number;
   readonly templates: number;
   readonly keystores: number;
+  /** Rises whenever a keystore or its groups change: decisions about where keys live hold for one generation. */
+  readonly keystoresGeneration: number;
 }

@@ -79,14 +79,13 @@ const day = singly(z.iso.date('must be a date of the calendar, written YYYY-MM-D
 // A plain day is taken too: people filter by days more than by milliseconds.
 const INSTANT = /^\d{4}-\d{2}-\d{2}(?:[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2}))?$/;
 const instant = singly(
-  z
-    .string()
-    .check(
-      z.refine(
-        (value) => instantsOf(value) !== undefined,
-        'must be a time such as 2026-01-31T08:00:00Z, or a date written YYYY-MM-DD',
-      ),
+  z.string().check(
+    z.refine(
+      (value) => instantsOf(value) !== undefined,
+      'must be a time such as 2026-01-31T08:00:00Z, or a date written YYYY-MM-DD',
     ),
+    z.describe('A time such as 2026-01-31T08:00:00Z, or a date, which stands for the whole day in UTC.'),
+  ),
 );
 
 const bits = whole(1, 100_000);

@@ -126,6 +126,18 @@ function keyFrom(metadata: KeyMetadata | undefined, call: string): KmsKey {
   };
 }
 
+/**
+ * AWS says of an ARN of another region only that it is not found. Of a keystore whose region was changed that would make all keys
+ * absent, so it is never asked.
+ */
+function inRegion(keyId: string, region: string): string {
+  const [scheme, , , actual] = keyId.split(':');
+  if (scheme === 'arn' && actual !== region) {
+    throw new KeystoreFault('conflict', `${keyId} is not in ${region}, the region of this keystore.`);
+  }
+  return keyId;
+}
+
 /** Lets go of `work` when the signal aborts, also between the SDK's own attempts, which do not listen to it. */
 async function until<T>(signal: AbortSignal, call: string, work: () => Promise<T>): Promise<T> {
   if (signal.aborted) throw abandoned(call, signal.reason);
@@ -184,13 +196,15 @@ export function connectCalls(connection: Connection): KmsCalls {
       requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
       ...(credentials === undefined ? {} : { credentials }),
     });
-  const repeating = client(3);
+  const repeating = client(2);
   const single = client(1);
 
   return {
     describeKey: (keyId, signal) =>
       until(signal, 'DescribeKey', async () => {
-        const answer = await repeating.send(new DescribeKeyCommand({ KeyId: keyId }), { abortSignal: signal });
+        const answer = await repeating.send(new DescribeKeyCommand({ KeyId: inRegion(keyId, region) }), {
+          abortSignal: signal,
+        });
         return keyFrom(answer.KeyMetadata, 'DescribeKey');
       }),
     listKeys: (after, limit, signal) =>
@@ -223,7 +237,7 @@ export function connectCalls(connection: Connection): KmsCalls {
       until(signal, 'ListResourceTags', () =>
         everyPage(async (marker) => {
           const answer = await repeating.send(
-            new ListResourceTagsCommand({ KeyId: keyId, Limit: 50, Marker: marker }),
+            new ListResourceTagsCommand({ KeyId: inRegion(keyId, region), Limit: 50, Marker: marker }),
             {
               abortSignal: signal,
             },

@@ -1,0 +1,103 @@
+import type { Attempt as LibraryAttempt } from '../lib/attempt.ts';
+import { Fault } from '../lib/fault.ts';
+import { once } from '../lib/records/idempotency.ts';
+import type { KeptAnswer } from '../lib/records/idempotency.ts';
+import { recordRefusal } from '../lib/records/refusal.ts';
+import type { OperationId } from '../lib/wire/operations.ts';
+import { deployment } from './deployment.ts';
+import type { Answer, Attempt, Call, ServeOptions } from './http.ts';
+
+/** What a mutating operation runs with: its attempt, to be written down with whatever it changes. */
+type Run<Id extends OperationId> = (attempt: LibraryAttempt) => Promise<Answer<Id>>;
+
+/** How often a request is decided anew when work in the background changes what it was decided from. */
+const DECISIONS = 8;
+
+/**
+ * Runs a mutating operation: once for its `Idempotency-Key` (`current` answers from the resource when the first answer was lost), and
+ * anew whenever the records it was decided from changed under it without anybody's decision. `run` must read what it decides from.
+ */
+export async function attempted<Id extends OperationId>(
+  call: Call<Id>,
+  run: Run<Id>,
+  current?: (resourceId: string) => Promise<Answer<Id>>,
+): Promise<Answer<Id>> {
+  const { database, clock } = deployment();
+  const attemptWith = (alongside: LibraryAttempt['alongside']): LibraryAttempt => ({
+    operation: call.operation,
+    subject: call.caller.subject,
+    sourceIp: call.origin.ip,
+    userAgent: call.origin.userAgent,
+    correlationId: call.correlationId,
+    alongside,
+  });
+  if (call.idempotencyKey === undefined || current === undefined || call.dryRun) {
+    return decidedAnew(() => run(attemptWith(() => [])));
+  }
+  const request = {
+    subject: call.caller.subject,
+    key: call.idempotencyKey,
+    operation: call.operation,
+    fingerprint: call.fingerprint,
+  };
+  const kept = await once(
+    database,
+    clock,
+    request,
+    async (alongside) => keptOf(await decidedAnew(() => run(attemptWith(alongside)))),
+    async (resourceId) => keptOf(await current(resourceId)),
+  );
+  return {
+    status: kept.status,
+    body: kept.body ?? '',
+    contentType: 'application/json; charset=utf-8',
+    etag: kept.etag,
+    location: kept.location,
+  };
+}
+
+async function decidedAnew<T>(decide: () => Promise<T>): Promise<T> {
+  for (let decision = 1; ; decision += 1) {
+    try {
+      return await decide();
+    } catch (error) {
+      if (!(error instanceof Fault && error.code === 'being_changed') || decision === DECISIONS) throw error;
+    }
+  }
+}
+
+function keptOf(answer: Answer<OperationId>): KeptAnswer {
+  return {
+    status: answer.status ?? 200,
+    body: answer.body === undefined ? undefined : JSON.stringify(answer.body),
+    etag: answer.etag,
+    location: answer.location,
+  };
+}
+
+const RESOURCES: readonly (readonly [RegExp, 'managed_key' | 'template' | 'keystore' | 'vault'])[] = [
+  [/ManagedKey/, 'managed_key'],
+  [/KeyTemplate/, 'template'],
+  [/Keystore/, 'keystore'],
+  [/Vault/, 'vault'],
+];
+
+/** Writes attempts that were refused or failed into the audit trail; those that succeed are written with what they change. */
+export const audited: ServeOptions = {
+  onAttempt: async (attempt: Attempt) => {
+    if (attempt.outcome === 'success' || attempt.dryRun) return;
+    const resourceType = RESOURCES.find(([pattern]) => pattern.test(attempt.operation))?.[1] ?? 'none';
+    await recordRefusal(deployment().database, {
+      operation: attempt.operation,
+      resourceType,
+      resourceId: attempt.id,
+      subject: attempt.caller?.subject,
+      sourceIp: attempt.origin.ip,
+      userAgent: attempt.origin.userAgent,
+      correlationId: attempt.correlationId,
+      at: attempt.startedAt,
+      status: attempt.status,
+      reason: attempt.fault === undefined ? '' : `${attempt.fault.code}: ${attempt.fault.message}`,
+    });
+  },
+};

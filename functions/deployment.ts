@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@aws-lambda-powertools/logger';
+import { systemClock } from '../lib/clock.ts';
+import { readConfig } from '../lib/config.ts';
+import type { Custody, Deployment } from '../lib/deployment.ts';
+import { driverFor } from '../lib/drivers/connections.ts';
+import { openCredentials } from '../lib/keystores/write.ts';
+import { openDatabase } from '../lib/records/database.ts';
+
+let made: Deployment | undefined;
+
+/** What this process works with, from its environment; made at the first call. Throws a `ConfigError` naming what is wrong. */
+export function deployment(): Deployment {
+  return (made ??= makeDeployment());
+}
+
+function makeDeployment(): Deployment {
+  const config = readConfig(process.env);
+  const database = openDatabase({ table: config.table, endpoint: config.dynamodbEndpoint });
+  const custody = lazyCustody(config.custodyKeyId);
+  return {
+    config,
+    database,
+    clock: systemClock,
+    newId: randomUUID,
+    custody,
+    driverFor: (keystore) => driverFor(keystore, () => openCredentials({ database, custody }, keystore)),
+    log: new Logger({ serviceName: 'shearline' }),
+  };
+}
+
+/** Loads the KMS client when key material or credentials are first needed: most requests read records only. */
+function lazyCustody(custodyKeyId: string): Custody {
+  let opened: Promise<Custody> | undefined;
+  const open = (): Promise<Custody> =>
+    (opened ??= (async () => {
+      const [{ KMSClient }, { openCustody }] = await Promise.all([
+        import('@aws-sdk/client-kms'),
+        import('../lib/material/custody.ts'),
+      ]);
+      const kms = new KMSClient({
+        maxAttempts: 3,
+        requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 },
+      });
+      return openCustody({ custodyKeyId, kms });
+    })());
+  return {
+    generate: async (spec, of) => (await open()).generate(spec, of),
+    lend: async (wrapped, of, use) => (await open()).lend(wrapped, of, use),
+    seal: async (credentials, keystoreId) => (await open()).seal(credentials, keystoreId),
+    open: async (sealed, keystoreId) => (await open()).open(sealed, keystoreId),
+  };
+}

@@ -1,0 +1,45 @@
+import { carryOut, decide } from '../lib/keys/command.ts';
+import type { StateCommand } from '../lib/keys/command.ts';
+import type { ManagedKey } from '../lib/keys/key.ts';
+import { openKey } from '../lib/keys/open.ts';
+import type { Action } from '../lib/access/permissions.ts';
+import { attempted, audited } from './attempts.ts';
+import { deployment } from './deployment.ts';
+import { serve } from './http.ts';
+import type { Call } from './http.ts';
+import { answerWithKey } from './key-answer.ts';
+
+type CommandCall = Call<'ActivateManagedKey'> | Call<'DeactivateManagedKey'> | Call<'DestroyManagedKey'>;
+
+const ACTIONS: Record<StateCommand, Action | ((key: ManagedKey) => Action)> = {
+  activate: 'change_key_state',
+  deactivate: 'change_key_state',
+  destroy: (key) => (key.state === 'pre_activation' ? 'destroy_pre_active_key' : 'destroy_deactivated_key'),
+};
+
+function command(call: CommandCall, name: StateCommand) {
+  const { config, clock } = deployment();
+  return attempted(
+    call,
+    async (attempt) => {
+      const { key, partition } = await openKey(deployment(), call, ACTIONS[name]);
+      const decision = decide(name, partition, key, {
+        subject: call.caller.subject,
+        now: clock(),
+        destroyCoolDownHours: config.destroyCoolDownHours,
+      });
+      await carryOut(deployment(), attempt, name, key, decision, call.signal);
+      return answerWithKey(key.id, call.baseUrl);
+    },
+    (id) => answerWithKey(id, call.baseUrl),
+  );
+}
+
+export const handler = serve(
+  {
+    ActivateManagedKey: (call) => command(call, 'activate'),
+    DeactivateManagedKey: (call) => command(call, 'deactivate'),
+    DestroyManagedKey: (call) => command(call, 'destroy'),
+  },
+  audited,
+);

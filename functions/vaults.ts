@@ -1,0 +1,64 @@
+import { listableVaults, requirePermission } from '../lib/access/permissions.ts';
+import { readVault, readVaultCounters } from '../lib/records/reading.ts';
+import { listVaults } from '../lib/vaults/list.ts';
+import type { Vault } from '../lib/vaults/vault.ts';
+import { presentVault } from '../lib/vaults/view.ts';
+import { createVault, deleteVault, editVault } from '../lib/vaults/write.ts';
+import type { Action } from '../lib/access/permissions.ts';
+import type { OperationId } from '../lib/wire/operations.ts';
+import type { WireVault } from '../lib/wire/vaults.ts';
+import { attempted, audited } from './attempts.ts';
+import { deployment } from './deployment.ts';
+import { etagOf, requireMatch, requireVault, serve } from './http.ts';
+import type { Call } from './http.ts';
+import { notFound } from '../lib/access/permissions.ts';
+
+type VaultCall = Pick<Call<OperationId>, 'caller' | 'vaultHeader' | 'baseUrl'> & { readonly id: string };
+
+async function openVault(call: VaultCall, action: Action): Promise<Vault> {
+  const vault = await readVault(deployment().database, call.id);
+  if (vault === undefined) throw notFound();
+  requirePermission(call.caller, action, vault.id);
+  requireVault(call.vaultHeader, vault.id);
+  return vault;
+}
+
+async function answer(vault: Vault, call: Pick<VaultCall, 'baseUrl'>, status = 200) {
+  const body: WireVault = presentVault(vault, await readVaultCounters(deployment().database, vault.id), call.baseUrl);
+  const location = status === 201 ? body.href : undefined;
+  return { status, body, etag: etagOf(vault.id, vault.revision), location };
+}
+
+export const handler = serve(
+  {
+    ListVaults: async (call) => ({
+      body: await listVaults(deployment().database, listableVaults(call.caller), call),
+    }),
+    CreateVault: (call) =>
+      attempted(
+        call,
+        async (attempt) => {
+          requirePermission(call.caller, 'write_vault', undefined);
+          const { name, description, recovery_key_label: recoveryKeyLabel } = call.body;
+          return answer(await createVault(deployment(), attempt, { name, description, recoveryKeyLabel }), call, 201);
+        },
+        async (id) => answer(await openVault({ ...call, id }, 'read'), call, 201),
+      ),
+    GetVault: async (call) => answer(await openVault(call, 'read'), call),
+    UpdateVault: (call) =>
+      attempted(call, async (attempt) => {
+        const vault = await openVault(call, 'write_vault');
+        requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
+        const { name, description, recovery_key_label: recoveryKeyLabel } = call.body;
+        return answer(await editVault(deployment(), attempt, vault, { name, description, recoveryKeyLabel }), call);
+      }),
+    DeleteVault: (call) =>
+      attempted(call, async (attempt) => {
+        const vault = await openVault(call, 'write_vault');
+        requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
+        await deleteVault(deployment(), attempt, vault);
+        return {};
+      }),
+  },
+  audited,
+);

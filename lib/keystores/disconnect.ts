@@ -1,0 +1,173 @@
+import pMap from 'p-map';
+import { success } from '../attempt.ts';
+import type { Attempt } from '../attempt.ts';
+import type { Deployment } from '../deployment.ts';
+import { claimed, convergeAll } from '../drift/converge.ts';
+import { Fault } from '../fault.ts';
+import { changedMeanwhile } from '../records/revision.ts';
+import { instanceId } from '../keys/key.ts';
+import type { KeyInstance, ManagedKey } from '../keys/key.ts';
+import { commit } from '../records/commit.ts';
+import type { Change } from '../records/database.ts';
+import { fencedInstance, READ, replacement, STORED } from '../records/entities.ts';
+import { readKey } from '../records/reading.ts';
+import { INDEX_KEY, ITEM } from '../records/table.ts';
+import type { Keystore } from './keystore.ts';
+import { countInVault, shown } from './write.ts';
+
+export type DisconnectMode = 'restrict' | 'deactivate' | 'destroy' | 'disconnect';
+
+/** Every instance that the keystore holds, tombstones too. */
+export async function instancesIn(deployment: Deployment, keystoreId: string): Promise<KeyInstance[]> {
+  const instances: KeyInstance[] = [];
+  const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(keystoreId) } as const;
+  for await (const item of deployment.database.query(query)) {
+    if (String(item['sk']).startsWith('INSTANCE#')) instances.push(READ.keyInstance(item));
+  }
+  return instances;
+}
+
+/** Whether keys live in it that a `restrict` must protect: those that are active or deactivated. */
+export function holdsKeys(instances: readonly KeyInstance[]): boolean {
+  return instances.some(({ keyState }) => keyState === 'active' || keyState === 'deactivated');
+}
+
+/**
+ * Disconnects a keystore. `restrict` refuses while it holds active or deactivated keys; `deactivate` and `destroy` first do that to its
+ * copies of the keys, and refuse to go on when one of them cannot be done; `disconnect` leaves the copies as they are. Keys live on in
+ * their other keystores. Can be repeated: what an earlier run finished stays finished.
+ */
+export async function disconnect(
+  deployment: Deployment,
+  attempt: Attempt,
+  keystore: Keystore,
+  mode: DisconnectMode,
+  signal: AbortSignal,
+): Promise<void> {
+  const instances = await instancesIn(deployment, keystore.id);
+  if (mode === 'restrict' && holdsKeys(instances)) {
+    const count = instances.filter(({ keyState }) => keyState === 'active' || keyState === 'deactivated').length;
+    throw new Fault(
+      'in_use',
+      `The keystore holds ${count} active or deactivated keys. Take them out first, or delete it with mode deactivate, destroy or disconnect.`,
+    );
+  }
+  if (mode === 'deactivate') await retire(deployment, attempt, instances, 'disabled', signal);
+  if (mode === 'destroy') await retire(deployment, attempt, instances, 'gone', signal);
+  for (const instance of instances) await release(deployment, attempt, instance);
+  await forgetKeystore(deployment, attempt, keystore, mode);
+  // A key that was assigned in between, from the keystores as they were before.
+  for (const instance of await instancesIn(deployment, keystore.id)) await release(deployment, attempt, instance);
+}
+
+async function retire(
+  deployment: Deployment,
+  attempt: Attempt,
+  instances: readonly KeyInstance[],
+  wanted: 'disabled' | 'gone',
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = await pMap(
+    instances.filter((instance) => instance.wanted !== wanted && instance.wanted !== 'gone'),
+    async (instance) => {
+      const now = deployment.clock();
+      const retired = claimed({ ...instance, wanted, removedByUser: true }, wanted === 'gone' ? 'destroy' : 'deactivate', now);
+      const entry = {
+        vaultId: instance.vaultId,
+        type: 'managed_key',
+        id: instance.keyId,
+        at: now,
+        status: 200,
+        before: { keystore: instance.keystoreId, wanted: instance.wanted },
+        after: { keystore: instance.keystoreId, wanted },
+      } as const;
+      await commit(deployment.database, [fencedInstance(retired, instance.fence)], success(attempt, entry));
+      const partition = await readKey(deployment.database, instance.keyId);
+      await convergeAll(deployment, partition.key, [retired], signal);
+      const after = await readKey(deployment.database, instance.keyId);
+      const stored = after.instances.find((each) => instanceId(each) === instanceId(instance));
+      return stored?.open === undefined && after.observed.get(instanceId(instance))?.error === undefined ? [] : [instance.label];
+    },
+    { concurrency: 8 },
+  );
+  const labels = failed.flat();
+  if (labels.length === 0) return;
+  throw new Fault(
+    'keystore_unreachable',
+    `${labels.length} keys could not be ${wanted === 'gone' ? 'destroyed' : 'deactivated'} in the keystore, so it stays connected: ` +
+      `${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', …' : ''}. Repeat when it answers again, or use mode disconnect.`,
+  );
+}
+
+/** Takes the keystore out of a key: its instance there, and its assignment, in one transaction. */
+async function release(deployment: Deployment, attempt: Attempt, instance: KeyInstance): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const { key } = await readKey(deployment.database, instance.keyId);
+    const now = deployment.clock();
+    const changes: Change[] = [
+      { op: 'delete', key: ITEM.instance(instance.keyId, instance.version, instance.keystoreId) },
+      { op: 'delete', key: ITEM.observed(instance.keyId, instance.version, instance.keystoreId) },
+      ...(key?.keystoreIds.includes(instance.keystoreId) === true ? [unassigned(key, instance.keystoreId, attempt.subject, now)] : []),
+    ];
+    const entry = {
+      vaultId: instance.vaultId,
+      type: 'managed_key',
+      id: instance.keyId,
+      at: now,
+      status: 200,
+      before: { keystore: instance.keystoreId },
+      after: { keystore: null },
+    } as const;
+    try {
+      await commit(deployment.database, changes, success(attempt, entry));
+      return;
+    } catch (error) {
+      if (!(error instanceof Fault && error.code === 'precondition_failed') || tries === 5) throw error;
+    }
+  }
+}
+
+function unassigned(key: ManagedKey, keystoreId: string, subject: string, now: Date): Change {
+  const next: ManagedKey = {
+    ...key,
+    revision: key.revision + 1,
+    keystoreIds: key.keystoreIds.filter((id) => id !== keystoreId),
+    updatedAt: now,
+    updatedBy: subject,
+  };
+  return replacement(STORED.managedKey(next), key.revision, changedMeanwhile);
+}
+
+async function forgetKeystore(
+  deployment: Deployment,
+  attempt: Attempt,
+  keystore: Keystore,
+  mode: DisconnectMode,
+): Promise<void> {
+  const now = deployment.clock();
+  const changes: Change[] = [
+    ...attempt.alongside(keystore.id),
+    {
+      op: 'delete',
+      key: ITEM.keystore(keystore.id),
+      condition: '#revision = :revision',
+      names: { '#revision': 'revision' },
+      values: { ':revision': keystore.revision },
+      refused: changedMeanwhile,
+    },
+    { op: 'delete', key: ITEM.keystoreCredentials(keystore.id) },
+    { op: 'delete', key: ITEM.keystoreHealth(keystore.id) },
+    { op: 'delete', key: ITEM.name('KEYSTORE', keystore.vaultId, keystore.name) },
+    countInVault(keystore.vaultId, -1),
+  ];
+  const entry = {
+    vaultId: keystore.vaultId,
+    type: 'keystore',
+    id: keystore.id,
+    at: now,
+    status: 204,
+    before: shown(keystore),
+    after: { mode },
+  } as const;
+  await commit(deployment.database, changes, success(attempt, entry));
+}

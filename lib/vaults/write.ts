@@ -1,0 +1,123 @@
+import { success } from '../attempt.ts';
+import type { Attempt } from '../attempt.ts';
+import type { Deployment } from '../deployment.ts';
+import { Fault } from '../fault.ts';
+import { changedMeanwhile } from '../records/revision.ts';
+import { commit } from '../records/commit.ts';
+import type { Change } from '../records/database.ts';
+import { creation, replacement, STORED } from '../records/entities.ts';
+import { ITEM } from '../records/table.ts';
+import type { Vault } from './vault.ts';
+
+export interface VaultProperties {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly recoveryKeyLabel?: string | undefined;
+}
+
+/** Makes an empty vault. Throws `name_taken`: vault names are unique in the deployment. */
+export async function createVault(
+  deployment: Deployment,
+  attempt: Attempt,
+  given: VaultProperties & { readonly name: string },
+): Promise<Vault> {
+  const now = deployment.clock();
+  const vault: Vault = {
+    id: deployment.newId(),
+    revision: 1,
+    name: given.name,
+    description: given.description ?? '',
+    recoveryKeyLabel: given.recoveryKeyLabel,
+    createdAt: now,
+    updatedAt: now,
+    createdBy: attempt.subject,
+    updatedBy: attempt.subject,
+  };
+  const changes: Change[] = [
+    ...attempt.alongside(vault.id),
+    creation(STORED.vault(vault)),
+    creation({ ...ITEM.vaultCounters(vault.id), keys: 0, templates: 0, keystores: 0, keystores_generation: 0 }),
+    nameLock(vault),
+  ];
+  const entry = { vaultId: vault.id, type: 'vault', id: vault.id, at: now, status: 201, after: shown(vault) } as const;
+  await commit(deployment.database, changes, success(attempt, entry));
+  return vault;
+}
+
+/** Changes what is given and leaves the rest. Throws `name_taken`, or `precondition_failed` when it changed meanwhile. */
+export async function editVault(
+  deployment: Deployment,
+  attempt: Attempt,
+  before: Vault,
+  given: VaultProperties,
+): Promise<Vault> {
+  const now = deployment.clock();
+  const vault: Vault = {
+    ...before,
+    revision: before.revision + 1,
+    name: given.name ?? before.name,
+    description: given.description ?? before.description,
+    recoveryKeyLabel: given.recoveryKeyLabel ?? before.recoveryKeyLabel,
+    updatedAt: now,
+    updatedBy: attempt.subject,
+  };
+  const changes: Change[] = [
+    ...attempt.alongside(vault.id),
+    replacement(STORED.vault(vault), before.revision, changedMeanwhile),
+    ...(vault.name === before.name
+      ? []
+      : [nameLock(vault), { op: 'delete', key: ITEM.name('VAULT', '-', before.name) } as const]),
+  ];
+  const entry = {
+    vaultId: vault.id,
+    type: 'vault',
+    id: vault.id,
+    at: now,
+    status: 200,
+    before: shown(before),
+    after: shown(vault),
+  } as const;
+  await commit(deployment.database, changes, success(attempt, entry));
+  return vault;
+}
+
+/** Deletes an empty vault; its audit trail stays. Throws `in_use` while it has keys, templates or keystores. */
+export async function deleteVault(deployment: Deployment, attempt: Attempt, vault: Vault): Promise<void> {
+  const now = deployment.clock();
+  const changes: Change[] = [
+    ...attempt.alongside(vault.id),
+    {
+      op: 'delete',
+      key: ITEM.vault(vault.id),
+      condition: '#revision = :revision',
+      names: { '#revision': 'revision' },
+      values: { ':revision': vault.revision },
+      refused: changedMeanwhile,
+    },
+    {
+      op: 'delete',
+      key: ITEM.vaultCounters(vault.id),
+      condition: '#keys = :none AND #templates = :none AND #keystores = :none',
+      names: { '#keys': 'keys', '#templates': 'templates', '#keystores': 'keystores' },
+      values: { ':none': 0 },
+      refused: () =>
+        new Fault('in_use', 'The vault still has keys, key templates or keystores. Remove them first.'),
+    },
+    { op: 'delete', key: ITEM.name('VAULT', '-', vault.name) },
+  ];
+  const entry = { vaultId: vault.id, type: 'vault', id: vault.id, at: now, status: 204, before: shown(vault) } as const;
+  await commit(deployment.database, changes, success(attempt, entry));
+}
+
+function nameLock(vault: Pick<Vault, 'id' | 'name'>): Change {
+  return creation({ ...ITEM.name('VAULT', '-', vault.name), id: vault.id }, () =>
+    new Fault('name_taken', {
+      message: `There is already a vault named “${vault.name}”.`,
+      target: { type: 'field', name: 'name' },
+    }),
+  );
+}
+
+function shown(vault: Vault): Record<string, unknown> {
+  return { name: vault.name, description: vault.description, recovery_key_label: vault.recoveryKeyLabel };
+}
