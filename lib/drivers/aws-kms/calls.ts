@@ -45,6 +45,8 @@ export interface KmsKey {
   readonly state: KeyState;
   readonly createdAt: Date | undefined;
   readonly deletionDate: Date | undefined;
+  /** Made by AWS for one of its services; nobody's to change. */
+  readonly isOfAws: boolean;
   readonly description: string;
   /** Only of symmetric encryption keys outside custom key stores; derived by AWS from the key's id and the bytes. */
   readonly materialId: string | undefined;
@@ -120,6 +122,7 @@ function keyFrom(metadata: KeyMetadata | undefined, call: string): KmsKey {
     state: required(found.KeyState, call, 'KeyState'),
     createdAt: found.CreationDate,
     deletionDate: found.DeletionDate,
+    isOfAws: found.KeyManager === 'AWS',
     description: found.Description ?? '',
     materialId: found.CurrentKeyMaterialId,
     materialExpires: found.ValidTo,

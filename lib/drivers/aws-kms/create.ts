@@ -156,7 +156,7 @@ async function describeIfOurs(
     if (isFault(error, 'not_found') || isFault(error, 'denied')) return undefined;
     throw error;
   }
-  if (found.createdAt !== undefined && found.createdAt.getTime() < since) return undefined;
+  if (found.isOfAws || (found.createdAt !== undefined && found.createdAt.getTime() < since)) return undefined;
   // Of a key this young, not being allowed to see the tags means not knowing whether it is ours: that is thrown.
   return isTaggedAs(await calls.tagsOf(arn, signal), key) ? found : undefined;
 }

@@ -20,6 +20,9 @@ function stateStep(
   return async (key, { signal }) => {
     const arn = boundArn(key);
     const found = await ridingOut(signal, () => calls.describeKey(arn, signal));
+    if (found.state === 'Creating' || found.state === 'Updating') {
+      throw new KeystoreFault('unavailable', `AWS KMS is still at work on ${arn}.`);
+    }
     const stands = standing(found);
     if (stands === 'done') return undefined;
     if (stands !== 'to_do') throw new KeystoreFault('conflict', `${arn} ${stands.conflict}`);
