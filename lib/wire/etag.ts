@@ -21,19 +21,22 @@ export function requireMatch(ifMatch: IfMatch, etag: string): void {
   });
 }
 
-const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
+// One tag of a list and what follows it; a comma inside the quotes belongs to the tag.
+const ENTITY_TAG = /[ \t]*(W\/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(,|$)/y;
 
 /** Reads an `If-Match` header. Weak tags are legal there and never match (RFC 9110), so they are left out. */
 export function parseIfMatch(header: string): IfMatch {
-  const value = header.trim();
-  if (value === '*') return '*';
-  // A comma may be inside a tag: split on those that a quote goes before.
-  const tags = value.split(/(?<="),/).map((tag) => tag.trim());
-  if (!tags.every((tag) => ENTITY_TAG.test(tag))) {
-    throw new Fault('invalid_header', {
-      message: 'If-Match must be * or a list of entity tags in double quotes, as ETag gives them.',
-      target: { type: 'header', name: 'If-Match' },
-    });
+  if (header.trim() === '*') return '*';
+  const strong: string[] = [];
+  ENTITY_TAG.lastIndex = 0;
+  for (;;) {
+    const [, weak, tag, end] = ENTITY_TAG.exec(header) ?? [];
+    if (tag === undefined) break;
+    if (weak === undefined) strong.push(tag);
+    if (end === '') return strong;
   }
-  return tags.filter((tag) => !tag.startsWith('W/'));
+  throw new Fault('invalid_header', {
+    message: 'If-Match must be * or a list of entity tags in double quotes, as ETag gives them.',
+    target: { type: 'header', name: 'If-Match' },
+  });
 }
