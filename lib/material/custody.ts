@@ -15,8 +15,8 @@ import { generateKeyPairLocally } from './key-pair.ts';
 
 export interface CustodyOptions {
   /**
-   * Id, ARN or alias of the symmetric KMS key that everything is kept under; it may live in a custom key store. The ARN is kept with
-   * each ciphertext, so an alias may later be moved to another key.
+   * Id, ARN or alias of the symmetric KMS key that everything is kept under; it may live in a custom key store. The ARN is kept
+   * with each ciphertext, so an alias may later be moved to another key.
    */
   readonly custodyKeyId: string;
   /** A client of the custody key's region. Its timeouts and attempts are the caller's. */
@@ -32,8 +32,8 @@ export interface MaterialRecord {
 /** Where shared key material is made and kept: as ciphertext under the custody key, plaintext only while it is lent. */
 export interface Custody {
   /**
-   * Makes new material for a key version and answers its ciphertext; the plaintext is zeroed. Not repeatable: every run makes other
-   * material. Throws `unsupported_by_keystore` for an algorithm or size that cannot be made, `keystore_unreachable`,
+   * Makes new material for a key version and answers its ciphertext; the plaintext is zeroed. Not repeatable: every run makes
+   * other material. Throws `unsupported_by_keystore` for an algorithm or size that cannot be made, `keystore_unreachable`,
    * `keystore_throttled`, or `internal` when the custody key refuses.
    */
   generate(
@@ -43,8 +43,9 @@ export interface Custody {
   ): Promise<WrappedMaterial>;
 
   /**
-   * Lends the plaintext to `use` and zeroes it as soon as `use` is done, whatever happens; `use` must keep no copy. Symmetric keys: the
-   * raw bytes; key pairs: PKCS #8 DER. Throws as `generate` does; `internal` also when the ciphertext is another record's.
+   * Lends the plaintext to `use` and zeroes it as soon as `use` is done, whatever happens; `use` must keep no copy. Symmetric
+   * keys: the raw bytes; key pairs: PKCS #8 DER. Throws as `generate` does; `internal` also when the ciphertext is another
+   * record's.
    */
   lend<T>(
     wrapped: WrappedMaterial,

@@ -2,8 +2,8 @@ import { faultFrom } from '../drivers/aws-kms/faults.ts';
 import { Fault } from '../fault.ts';
 
 /**
- * What a failing call to the custody key means to a caller: to be tried again, or ours to set right. `call` is the operation's name.
- * Details that only the deployment's owner should read go into `cause`.
+ * What a failing call to the custody key means to a caller: to be tried again, or ours to set right. `call` is the operation's
+ * name. Details that only the deployment's owner should read go into `cause`.
  */
 export function custodyFault(error: unknown, call: string): Fault {
   if (error instanceof Fault) return error;

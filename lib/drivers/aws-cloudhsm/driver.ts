@@ -15,8 +15,8 @@ import { probeWith } from './probe.ts';
 
 /**
  * The driver of an `aws_cloudhsm` keystore: AWS KMS with a custom key store behind it. Settings: those of `aws_kms`, and
- * `aws_custom_key_store_id`; `aws_probe: false` does without the probe that finds keys deleted inside the cluster. It neither imports nor
- * rotates. `list` shows every key of the account and region: AWS lists no key store apart.
+ * `aws_custom_key_store_id`; `aws_probe: false` does without the probe that finds keys deleted inside the cluster. It neither
+ * imports nor rotates. `list` shows every key of the account and region: AWS lists no key store apart.
  */
 export function connect(connection: Connection): KeystoreDriver {
   const customKeyStoreId = connection.settings['aws_custom_key_store_id'];

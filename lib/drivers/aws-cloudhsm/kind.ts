@@ -4,8 +4,9 @@ import { AWS_KEY_RULES, refusesAwsLabel, refusesAwsTags, refusesBy } from '../aw
 import type { KeystoreKind } from '../driver.ts';
 
 /**
- * Every sort of key that an `aws_cloudhsm` keystore can hold. A custom key store makes symmetric encryption keys inside its cluster
- * and takes no imports; it cannot rotate them either. Source: AWS KMS developer guide, "KMS keys in a CloudHSM key store".
+ * Every sort of key that an `aws_cloudhsm` keystore can hold. A custom key store makes symmetric encryption keys inside its
+ * cluster and takes no imports; it cannot rotate them either. Source: AWS KMS developer guide, "KMS keys in a CloudHSM key
+ * store".
  */
 export const AWS_CLOUDHSM_KEY_RULES: readonly AwsKeyRule[] = AWS_KEY_RULES.filter(
   (each) => each.keySpec === 'SYMMETRIC_DEFAULT',

@@ -8,10 +8,10 @@ import { describeConnection, isConnected } from './key-store.ts';
 const NO_COMMUNICATION = /cannot communicate/i;
 
 /**
- * Finds keys whose backing key was deleted inside the cluster: of those AWS KMS goes on saying Enabled, and only cryptography fails, with
- * the KMSInvalidStateException that it also uses for a key store that is not connected, a cluster it cannot reach and a key that was
- * disabled meanwhile. Only after all of these are ruled out is the key called unusable; otherwise it could not be told, and that is
- * thrown. Source: AWS KMS developer guide, "KMS keys in a CloudHSM key store".
+ * Finds keys whose backing key was deleted inside the cluster: of those AWS KMS goes on saying Enabled, and only cryptography
+ * fails, with the KMSInvalidStateException that it also uses for a key store that is not connected, a cluster it cannot reach
+ * and a key that was disabled meanwhile. Only after all of these are ruled out is the key called unusable; otherwise it could
+ * not be told, and that is thrown. Source: AWS KMS developer guide, "KMS keys in a CloudHSM key store".
  */
 export function probeWith(
   calls: KmsCalls,

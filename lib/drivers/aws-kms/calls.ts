@@ -61,8 +61,8 @@ export interface ImportParameters {
 }
 
 /**
- * The calls of AWS KMS that the drivers use, one each, with AWS's paging followed where it is short. `keyId` is a key's id or ARN; where
- * said, an alias. Every one throws a `KeystoreFault` and nothing else.
+ * The calls of AWS KMS that the drivers use, one each, with AWS's paging followed where it is short. `keyId` is a key's id or
+ * ARN; where said, an alias. Every one throws a `KeystoreFault` and nothing else.
  */
 export interface KmsCalls {
   /** Takes an alias too. */
@@ -130,8 +130,8 @@ function keyFrom(metadata: KeyMetadata | undefined, call: string): KmsKey {
 }
 
 /**
- * AWS says of an ARN of another region only that it is not found. Of a keystore whose region was changed that would make all keys
- * absent, so it is never asked.
+ * AWS says of an ARN of another region only that it is not found. Of a keystore whose region was changed that would make all
+ * keys absent, so it is never asked.
  */
 function inRegion(keyId: string, region: string): string {
   const [scheme, , , actual] = keyId.split(':');
@@ -185,8 +185,8 @@ export function regionOf(connection: Connection): string {
 }
 
 /**
- * The calls over the AWS SDK. Two clients, because the SDK sets the number of attempts per client: one that never repeats a call, for
- * those that are not safe to repeat, and one that does.
+ * The calls over the AWS SDK. Two clients, because the SDK sets the number of attempts per client: one that never repeats a
+ * call, for those that are not safe to repeat, and one that does.
  */
 export function connectCalls(connection: Connection): KmsCalls {
   const region = regionOf(connection);

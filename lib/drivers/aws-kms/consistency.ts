@@ -13,8 +13,8 @@ async function pause(milliseconds: number, signal: AbortSignal, call: string): P
 }
 
 /**
- * Runs `call` on a key that we know exists: for about a second and a half, a `not_found` is taken for a new key that has not reached
- * every server of AWS KMS yet. After that it is thrown. `call` must be safe to repeat.
+ * Runs `call` on a key that we know exists: for about a second and a half, a `not_found` is taken for a new key that has not
+ * reached every server of AWS KMS yet. After that it is thrown. `call` must be safe to repeat.
  */
 export async function ridingOut<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   for (const wait of WAITS) {

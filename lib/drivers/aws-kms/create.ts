@@ -20,10 +20,10 @@ const USAGES: Record<AwsKeyUsage, KeyUsageType> = {
 export type Placement = { readonly customKeyStoreId: string } | undefined;
 
 /**
- * The step `create`. CreateKey has no idempotency token, so before it this looks for the result of an earlier, lost create: behind
- * the name, and then, as the name is given only after CreateKey, among all keys made since the intent. The name is claimed if it is
- * free; from an older version of the same managed key it is not taken, because that one serves until this one has its material:
- * `rename` moves it.
+ * The step `create`. CreateKey has no idempotency token, so before it this looks for the result of an earlier, lost create:
+ * behind the name, and then, as the name is given only after CreateKey, among all keys made since the intent. The name is
+ * claimed if it is free; from an older version of the same managed key it is not taken, because that one serves until this one
+ * has its material: `rename` moves it.
  */
 export function createStep(calls: KmsCalls, placement: Placement): Step {
   return async (key, { signal, firstAttempt }) => {
@@ -115,9 +115,9 @@ const CLOCK_SKEW = 5 * 60_000;
 const SEARCH_WIDTH = 8;
 
 /**
- * The key of an earlier create of this instance that lost its answer before the name was given. ListKeys tells no date, so every key
- * that could be new is asked for its own; keys whose name is older than the intent are passed over, which in most accounts leaves
- * few. The signal bounds it.
+ * The key of an earlier create of this instance that lost its answer before the name was given. ListKeys tells no date, so
+ * every key that could be new is asked for its own; keys whose name is older than the intent are passed over, which in most
+ * accounts leaves few. The signal bounds it.
  */
 async function findLost(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<KmsKey | undefined> {
   const since = key.intendedAt.getTime() - CLOCK_SKEW;

@@ -14,8 +14,8 @@ import { tagStep } from './tag.ts';
 
 /**
  * The driver of an `aws_kms` keystore. Settings: `aws_region` in AWS's spelling. Credentials: `aws_access_key_id`,
- * `aws_secret_access_key`, perhaps `aws_session_token`; without them the SDK's own chain, in AWS Lambda the function's role. Sends
- * nothing by itself. Throws a `KeystoreFault` when a setting is missing.
+ * `aws_secret_access_key`, perhaps `aws_session_token`; without them the SDK's own chain, in AWS Lambda the function's role.
+ * Sends nothing by itself. Throws a `KeystoreFault` when a setting is missing.
  */
 export function connect(connection: Connection): KeystoreDriver {
   const calls = connectCalls(connection);

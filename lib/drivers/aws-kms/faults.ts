@@ -2,8 +2,8 @@ import type { KeystoreFaultKind } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
 
 /**
- * What AWS's error codes mean to us, `Exception` cut off their ends. Sources: AWS KMS API reference, each operation's errors and
- * "Common errors".
+ * What AWS's error codes mean to us, `Exception` cut off their ends. Sources: AWS KMS API reference, each operation's errors
+ * and "Common errors".
  */
 const KINDS: ReadonlyMap<string, KeystoreFaultKind> = new Map<string, KeystoreFaultKind>([
   ['AccessDenied', 'denied'],

@@ -8,8 +8,8 @@ import { awsKeyRule } from './kind.ts';
 
 /**
  * Fingerprints in AWS KMS. A symmetric encryption key has its current material's id: AWS derives it from the key's id and the
- * bytes, so it tells one material from another within one key. A key pair has the SHA-256 of its public key (SubjectPublicKeyInfo
- * DER, hex). HMAC keys, and keys in custom key stores, have none.
+ * bytes, so it tells one material from another within one key. A key pair has the SHA-256 of its public key
+ * (SubjectPublicKeyInfo DER, hex). HMAC keys, and keys in custom key stores, have none.
  *
  * The ARN of a key pair or HMAC key takes one material in its life, the first one imported, and `import` proves that this was
  * ours. So once a fingerprint is recorded, the ARN stands for it and an observation does not fetch the public key again.

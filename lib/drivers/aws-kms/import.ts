@@ -9,9 +9,9 @@ import type { AwsKeyRule } from './kind.ts';
 import { boundArn } from './names.ts';
 
 /**
- * The step `import`: brings the material into the empty key, or back into one that lost it. With the material already there it changes
- * nothing; where no fingerprint proves that the material is ours, the same bytes are imported again, which AWS accepts for those
- * bytes only (other bytes: `conflict`).
+ * The step `import`: brings the material into the empty key, or back into one that lost it. With the material already there it
+ * changes nothing; where no fingerprint proves that the material is ours, the same bytes are imported again, which AWS accepts
+ * for those bytes only (other bytes: `conflict`).
  */
 export function importStep(calls: KmsCalls): Step {
   return async (key, context) => {
@@ -77,8 +77,8 @@ async function bindingAfterImport(
 }
 
 /**
- * Wraps the key version's material for the KMS key and imports it for good. `as` is for symmetric keys only; undefined lets AWS decide:
- * new in a key that never had any, else one that it must know already. Answers the material's id where AWS tells it.
+ * Wraps the key version's material for the KMS key and imports it for good. `as` is for symmetric keys only; undefined lets AWS
+ * decide: new in a key that never had any, else one that it must know already. Answers the material's id where AWS tells it.
  */
 export async function importMaterial(
   key: KeyInKeystore,
@@ -106,8 +106,8 @@ export async function importMaterial(
 const KEY_WRAP_IV = Buffer.from('A65959A6', 'hex');
 
 /**
- * Wraps material under the public key (SubjectPublicKeyInfo DER) of AWS KMS. Leaves no copy of the material, and none of the ephemeral
- * AES key, behind. RSA_AES_KEY_WRAP_SHA_256 is the AES key under OAEP, followed by the material under that AES key.
+ * Wraps material under the public key (SubjectPublicKeyInfo DER) of AWS KMS. Leaves no copy of the material, and none of the
+ * ephemeral AES key, behind. RSA_AES_KEY_WRAP_SHA_256 is the AES key under OAEP, followed by the material under that AES key.
  */
 export function wrap(material: Uint8Array, publicKey: Uint8Array, wrapping: AwsKeyRule['wrapping']): Uint8Array {
   const under = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });

@@ -46,8 +46,8 @@ function rule(
 }
 
 /**
- * Every sort of key that an `aws_kms` keystore can hold; documentation and the API description are made from this table. Source:
- * AWS KMS developer guide, "Key spec reference" and "Importing key material".
+ * Every sort of key that an `aws_kms` keystore can hold; documentation and the API description are made from this table.
+ * Source: AWS KMS developer guide, "Key spec reference" and "Importing key material".
  */
 export const AWS_KEY_RULES: readonly AwsKeyRule[] = [
   rule('aes', '256', 'SYMMETRIC_DEFAULT', ['encrypt_decrypt'], OAEP),

@@ -7,9 +7,9 @@ import { isFault } from './faults.ts';
 import { OWN_TAG_PREFIX } from './kind.ts';
 
 /**
- * How a KMS key is known to be ours. KEY and VERSION are set by CreateKey itself, so that no key of ours is ever without them. LABEL
- * and FORMER_LABEL say which aliases we gave it, so that a rename clears away those and leaves aliases of other people. USER_TAGS
- * says which tags we put there, likewise.
+ * How a KMS key is known to be ours. KEY and VERSION are set by CreateKey itself, so that no key of ours is ever without them.
+ * LABEL and FORMER_LABEL say which aliases we gave it, so that a rename clears away those and leaves aliases of other people.
+ * USER_TAGS says which tags we put there, likewise.
  */
 export const OWN_TAGS = {
   key: `${OWN_TAG_PREFIX}key`,
@@ -72,8 +72,8 @@ export type AliasHolder =
   | { readonly holder: 'this' | 'same_key' | 'spent' | 'foreign'; readonly target: KmsKey };
 
 /**
- * Follows `alias/<label>` and tells whose key it leads to: `this` one, by its bound ARN or its tags; or whose else. Two calls at
- * most.
+ * Follows `alias/<label>` and tells whose key it leads to: `this` one, by its bound ARN or its tags; or whose else. Two calls
+ * at most.
  */
 export async function holderOf(
   label: string,

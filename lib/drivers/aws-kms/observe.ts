@@ -16,11 +16,12 @@ export interface Closer {
 }
 
 /**
- * One look at one key, in as few calls as tell the truth: for the current version DescribeKey by its name, which is enough while that
- * leads to the bound ARN; else DescribeKey by ARN as well; for an older version by ARN alone.
+ * One look at one key, in as few calls as tell the truth: for the current version DescribeKey by its name, which is enough
+ * while that leads to the bound ARN; else DescribeKey by ARN as well; for an older version by ARN alone.
  *
- * Without a binding the name is all there is to look by. A key behind it that does not carry our tags is not this key, so the answer is
- * `absent`; that its name is taken is what `create` then says. A lost create that had not got its name yet is found by `create`.
+ * Without a binding the name is all there is to look by. A key behind it that does not carry our tags is not this key, so the
+ * answer is `absent`; that its name is taken is what `create` then says. A lost create that had not got its name yet is found
+ * by `create`.
  */
 export function observeWith(calls: KmsCalls, closer: Closer): KeystoreDriver['observe'] {
   return async (key, signal) => {

@@ -7,10 +7,10 @@ import { isFault } from './faults.ts';
 import { aliasOf, boundArn, holderOf, nameTaken, OWN_TAGS, tagValue } from './names.ts';
 
 /**
- * The step `rename`: makes `alias/<label>` lead to the current version, and takes away the names that we gave this key before. Which
- * those are is written on the key, before a name is given, so that a rename that was cut short, even by another rename, is cleared up
- * by the next. Aliases that somebody else gave the key are left alone. An older version only loses its former names: the current one
- * moves the label over by itself.
+ * The step `rename`: makes `alias/<label>` lead to the current version, and takes away the names that we gave this key before.
+ * Which those are is written on the key, before a name is given, so that a rename that was cut short, even by another rename,
+ * is cleared up by the next. Aliases that somebody else gave the key are left alone. An older version only loses its former
+ * names: the current one moves the label over by itself.
  */
 export function renameStep(calls: KmsCalls): Step {
   return async (key, { signal }) => {

@@ -8,9 +8,9 @@ import { importMaterial } from './import.ts';
 import { boundArn, OWN_TAGS } from './names.ts';
 
 /**
- * The step `rotate`, for symmetric keys outside custom key stores: the same KMS key, and so the same ARN and name, gets new current
- * material; data of older versions stays readable. `key` is the new version, with the binding of the version before; the answer is
- * the new version's binding. AWS allows 25 such rotations of a key.
+ * The step `rotate`, for symmetric keys outside custom key stores: the same KMS key, and so the same ARN and name, gets new
+ * current material; data of older versions stays readable. `key` is the new version, with the binding of the version before;
+ * the answer is the new version's binding. AWS allows 25 such rotations of a key.
  */
 export function rotateStep(calls: KmsCalls): Step {
   return async (key, context) => {
@@ -45,8 +45,8 @@ async function rotateToNew(
 }
 
 /**
- * What an earlier run has done is told by the key's materials; that they are ours, by importing the same bytes once more: for bytes
- * that AWS does not know as the key's it refuses.
+ * What an earlier run has done is told by the key's materials; that they are ours, by importing the same bytes once more: for
+ * bytes that AWS does not know as the key's it refuses.
  */
 async function rotateToOurs(
   key: KeyInKeystore,

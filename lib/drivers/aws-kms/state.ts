@@ -9,8 +9,9 @@ import { boundArn } from './names.ts';
 type Standing = 'done' | 'to_do' | { readonly conflict: string };
 
 /**
- * A step that changes a key's state: looks first, because looking is plentiful (2000 a second) and changing is scarce (5 a second),
- * and looks again when AWS says that the state does not allow it, because then an earlier attempt may have had its effect.
+ * A step that changes a key's state: looks first, because looking is plentiful (2000 a second) and changing is scarce (5 a
+ * second), and looks again when AWS says that the state does not allow it, because then an earlier attempt may have had its
+ * effect.
  */
 function stateStep(
   calls: KmsCalls,

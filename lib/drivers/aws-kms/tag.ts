@@ -5,8 +5,8 @@ import { OWN_TAG_PREFIX } from './kind.ts';
 import { boundArn, isMarked, marksOf, OWN_TAGS, tagValue } from './names.ts';
 
 /**
- * The step `tag`: brings the description and the user's tags in line. Removes tags only of which the key remembers that we put them
- * there; a tag that somebody else put there stays, unless the managed key has one of that name.
+ * The step `tag`: brings the description and the user's tags in line. Removes tags only of which the key remembers that we put
+ * them there; a tag that somebody else put there stays, unless the managed key has one of that name.
  */
 export function tagStep(calls: KmsCalls): Step {
   return async (key, { signal }) => {
