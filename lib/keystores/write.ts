@@ -4,13 +4,14 @@ import type { Deployment } from '../deployment.ts';
 import { storeHealth } from '../drift/scan.ts';
 import { asKeystoreFault } from '../drift/look.ts';
 import type { Health } from '../drivers/driver.ts';
+import { DRIVERS } from '../drivers/registry.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
 import { creation, replacement, STORED } from '../records/entities.ts';
 import { ITEM } from '../records/table.ts';
-import type { Keystore, KeystoreType } from './keystore.ts';
+import type { Keystore, KeystoreHealth, KeystoreType } from './keystore.ts';
 
 export interface NewKeystore {
   readonly vaultId: string;
@@ -170,6 +171,21 @@ export async function storeKeystore(
   } as const;
   await commit(deployment.database, changes, success(attempt, entry));
   await checkHealth(deployment, keystore, signal);
+}
+
+/** Tests a connection without keeping anything: the health that the keystore would have. Never throws for the keystore. */
+export async function tryConnection(
+  deployment: Deployment,
+  keystore: Keystore,
+  secrets: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<KeystoreHealth> {
+  const registered = DRIVERS[keystore.type];
+  if ('why' in registered) throw new Fault('unsupported_by_keystore', registered.why);
+  const { connect } = await registered.load();
+  const { settings, id: keystoreId } = keystore;
+  const health = await connect({ keystoreId, settings, credentials: secrets }).health(signal);
+  return { keystoreId, ...health, lastHeartbeat: health.status === 'ok' ? deployment.clock() : undefined };
 }
 
 /** Asks the keystore how it is and keeps the answer. Never throws for the keystore. */

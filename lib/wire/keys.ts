@@ -220,6 +220,27 @@ export type WireStatusInKeystore = Wire<typeof statusInKeystore>;
 export const statusInKeystores = z.strictObject({ status_in_keystores: z.array(statusInKeystore) });
 export type WireStatusInKeystores = Wire<typeof statusInKeystores>;
 
+/** Beyond UKO, in answers to `dry_run=true`: nothing of it has happened. */
+export const plannedChanges = z.strictObject({
+  differences: z.array(
+    z.strictObject({
+      property: z.string(),
+      key: z.union([z.string(), z.number(), z.boolean()]),
+      template: z.union([z.string(), z.number(), z.boolean()]),
+      changeable: z
+        .boolean()
+        .check(z.describe('False where no keystore can change an existing key so: it stays as it is.')),
+    }),
+  ),
+  keystores: z.array(
+    z.strictObject({
+      id: z.string(),
+      name: z.string(),
+      change: z.enum(['distribute', 'deactivate_and_keep', 'reactivate']),
+    }),
+  ),
+});
+
 export const managedKey = z.strictObject({
   id: z.optional(z.string()),
   vault: z.optional(vaultReference),
@@ -248,6 +269,7 @@ export const managedKey = z.strictObject({
   status_in_keystores: z.array(statusInKeystore),
   deactivate_on_rotation: z.optional(z.boolean()),
   managing_systems: z.optional(z.array(z.enum(MANAGING_SYSTEMS))),
+  planned_changes: z.optional(plannedChanges),
   material: z.optional(
     z
       .enum(MATERIAL_KINDS)

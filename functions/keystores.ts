@@ -1,0 +1,84 @@
+import { listableVaults, requirePermission } from '../lib/access/permissions.ts';
+import { Fault } from '../lib/fault.ts';
+import { kindOf } from '../lib/keys/create.ts';
+import { listKeys } from '../lib/keys/list.ts';
+import { disconnect } from '../lib/keystores/disconnect.ts';
+import type { Keystore } from '../lib/keystores/keystore.ts';
+import { listKeystores } from '../lib/keystores/list.ts';
+import { openKeystore, showKeystore } from '../lib/keystores/open.ts';
+import { presentHealth, presentKeystore } from '../lib/keystores/view.ts';
+import { newKeystoreFrom } from '../lib/keystores/wire.ts';
+import { checkHealth, createKeystore, newKeystore, tryConnection } from '../lib/keystores/write.ts';
+import { readKeystoreHealth, readVault } from '../lib/records/reading.ts';
+import { pageOf } from '../lib/wire/lists.ts';
+import { attempted, audited } from './attempts.ts';
+import { deployment } from './deployment.ts';
+import { etagOf, requireVault, serve } from './http.ts';
+import type { Call } from './http.ts';
+
+async function answer(keystore: Keystore, baseUrl: string, status: 200 | 201 = 200) {
+  const body = await showKeystore(deployment(), keystore, baseUrl);
+  const location = status === 201 ? body.href : undefined;
+  return { status, body, etag: etagOf(keystore.id, keystore.revision), location };
+}
+
+async function requireConnectable(call: Call<'CreateKeystore'>) {
+  const { id } = call.body.vault;
+  requirePermission(call.caller, 'write_keystore', id);
+  requireVault(call.vaultHeader, id);
+  const vault = await readVault(deployment().database, id);
+  if (vault === undefined) {
+    throw new Fault('not_found', {
+      message: 'There is no such vault, or you may not see it.',
+      target: { type: 'field', name: 'vault.id' },
+    });
+  }
+  kindOf(call.body.type);
+  return vault;
+}
+
+export const handler = serve(
+  {
+    ListKeystores: async (call) => ({
+      body: await listKeystores(deployment().database, listableVaults(call.caller), call),
+    }),
+    CreateKeystore: (call) =>
+      attempted(
+        call,
+        async (attempt) => {
+          const vault = await requireConnectable(call);
+          const given = newKeystoreFrom(call.body);
+          const keystore = newKeystore(deployment(), call.caller.subject, given);
+          if (call.dryRun) {
+            const health = await tryConnection(deployment(), keystore, given.secrets, call.signal);
+            return { status: 200, body: presentKeystore(keystore, health, vault, call.baseUrl) };
+          }
+          await createKeystore(deployment(), attempt, keystore, given.secrets, call.signal);
+          return answer(keystore, call.baseUrl, 201);
+        },
+        async (id) => answer(await openKeystore(deployment(), { ...call, id }, 'read'), call.baseUrl, 201),
+      ),
+    GetKeystore: async (call) => answer(await openKeystore(deployment(), call, 'read'), call.baseUrl),
+    DeleteKeystore: (call) =>
+      attempted(call, async (attempt) => {
+        const keystore = await openKeystore(deployment(), call, 'write_keystore');
+        await disconnect(deployment(), attempt, keystore, call.query.mode ?? 'restrict', call.signal);
+        return {};
+      }),
+    GetKeystoreStatus: async (call) => {
+      const keystore = await openKeystore(deployment(), call, 'read');
+      await checkHealth(deployment(), keystore, call.signal);
+      return { body: presentHealth(await readKeystoreHealth(deployment().database, keystore.id)) };
+    },
+    ListManagedKeysFromKeystore: async (call) => {
+      const keystore = await openKeystore(deployment(), call, 'list');
+      return { body: await listKeys(deployment().database, new Set([keystore.vaultId]), call, keystore.id) };
+    },
+    ListAssociatedResourcesForTargetKeystore: async (call) => {
+      await openKeystore(deployment(), call, 'list');
+      // The keystore types there are know of no resources that their keys protect.
+      return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
+    },
+  },
+  audited,
+);
