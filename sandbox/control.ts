@@ -69,7 +69,9 @@ function issueText(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `must be at most ${issue.maximum}`;
     case 'invalid_union':
-      return 'must be one of the documented forms; GET / shows an example of each';
+      return 'options' in issue && Array.isArray(issue.options)
+        ? `must be one of ${issue.options.join(', ')}`
+        : 'must be one of the documented forms';
     case 'invalid_format':
     case 'not_multiple_of':
     case 'invalid_key':

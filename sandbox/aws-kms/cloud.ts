@@ -272,6 +272,10 @@ export class Cloud {
   }
 
   #settle(world: World): void {
+    // A crash can come between a key's end and its aliases'.
+    for (const alias of world.aliasOrder.all().filter(({ targetKeyId }) => !world.keys.has(targetKeyId))) {
+      this.removeAlias(world, alias);
+    }
     for (const key of world.keys.values()) {
       const store = key.customKeyStoreId === undefined ? undefined : world.customKeyStores.get(key.customKeyStoreId);
       if (store) store.keyCount += 1;

@@ -62,7 +62,7 @@ function faultRoutes({ faults }: Controlled): ControlRoute[] {
       method: 'GET',
       path: '/faults',
       summary: 'The rules in force.',
-      answer: () => ({ faults: faults.list().map(wire) }),
+      answer: () => ({ faults: faults.list().map(snakeCased) }),
     },
     {
       method: 'POST',
@@ -98,16 +98,18 @@ function addFault(faults: Faults, body: unknown): string {
 function removeFaults(faults: Faults, id: string | null): unknown {
   if (id === null) faults.clear();
   else if (!faults.remove(id)) throw new ControlError(404, `No fault has the id ${id}.`);
-  return { faults: faults.list().map(wire) };
+  return { faults: faults.list().map(snakeCased) };
 }
 
-const wire = ({ accountId, keyId, latencyMs, lagMs, ...rest }: ReturnType<Faults['list']>[number]) => ({
-  ...rest,
-  account_id: accountId,
-  key_id: keyId,
-  latency_ms: latencyMs,
-  lag_ms: lagMs,
-});
+/** Members as this port spells them everywhere. */
+function snakeCased(members: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(members).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}
 
 function stateRoutes({ operator, quota, accounts }: Controlled): ControlRoute[] {
   return [
@@ -116,17 +118,16 @@ function stateRoutes({ operator, quota, accounts }: Controlled): ControlRoute[] 
       path: '/keys',
       summary: 'Every key with its state. ?region= and ?account_id= narrow the list.',
       answer: (_body, query) => ({
-        keys: operator.keys({
-          region: query.get('region') ?? undefined,
-          accountId: query.get('account_id') ?? undefined,
-        }),
+        keys: operator
+          .keys({ region: query.get('region') ?? undefined, accountId: query.get('account_id') ?? undefined })
+          .map(({ tags, ...rest }) => ({ ...snakeCased(rest), tags })),
       }),
     },
     {
       method: 'GET',
       path: '/custom_key_stores',
       summary: 'Every custom key store with its connection state.',
-      answer: () => ({ custom_key_stores: operator.customKeyStores() }),
+      answer: () => ({ custom_key_stores: operator.customKeyStores().map(snakeCased) }),
     },
     {
       method: 'POST',

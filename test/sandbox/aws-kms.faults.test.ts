@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { account, given, otherAccount, refusal, useKms } from './kms-client.ts';
 
 const kms = useKms();
-const { client } = kms;
+const client = (...which: Parameters<typeof kms.client>) => kms.client(...which);
 
 afterEach(() => {
   kms.sandbox.faults.clear();

@@ -30,7 +30,9 @@ async function post({
   headers,
   body,
 }: Sent): Promise<{ status: number; type: unknown; message: unknown; requestId: string | null }> {
-  const { host: _host, 'content-length': _length, ...rest } = headers;
+  const rest = Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name !== 'host' && name !== 'content-length'),
+  );
   const response = await fetch(kms.sandbox.endpoint, { method: 'POST', headers: rest, body });
   const answer = (await response.json()) as Record<string, unknown>;
   return {
