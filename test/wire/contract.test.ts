@@ -105,14 +105,6 @@ const UNIONS: Readonly<Record<string, RegExp>> = {
 };
 /** The updates of all types are one model here: what a template's type has is known only from the template. */
 const MERGED = 'KeystoresPropertiesUpdate';
-const BODY_MODELS: Readonly<Record<string, string>> = {
-  CreateManagedKey: 'CreateManagedKey',
-  UpdateManagedKey: 'UpdateManagedKey',
-  CreateKeyTemplate: 'CreateKeyTemplate',
-  UpdateKeyTemplate: 'UpdateKeyTemplate',
-  CreateVault: 'CreateVault',
-  UpdateVault: 'UpdateVault',
-};
 
 function named(name: string): Schema {
   const schema = document.components.schemas[name];
@@ -281,7 +273,8 @@ function checkBody(operation: string, body: string | readonly Field[] | undefine
     return;
   }
   const fields: readonly Field[] = body;
-  expect(model).toBe(BODY_MODELS[operation]);
+  // A body that the contract lists in place has its operation's name here.
+  expect(model).toBe(operation);
   const name = model ?? '';
   for (const field of fields) checkField(name, named(name), field);
   const known = [...fields.map(([field]) => field), ...(EXTRA_FIELDS[name] ?? [])];
