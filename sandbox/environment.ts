@@ -306,7 +306,7 @@ async function choosePorts(settings: Settings, killed: boolean) {
   ];
   // What a killed start leaves behind ends by itself within two seconds.
   const patience = killed ? 3_000 : 0;
-  for (const [port, use] of needed) await requireFreePort(port, use, patience);
+  for (const [port, use] of needed) await requireFreePort({ port, use, first }, patience);
   return ports;
 }
 

@@ -5,6 +5,9 @@ import type { ApiClient } from './api-client.ts';
 
 /** What the API says of one key in one keystore. */
 export interface FlagRow {
+  readonly keyId: string;
+  /** The keystore's own id of the key; undefined where it has none. */
+  readonly idInKeystore: string | undefined;
   readonly key: string;
   readonly keystore: string;
   readonly status: string;
@@ -16,6 +19,7 @@ const PAGE = z.object({
   total_count: z.number(),
   managed_keys: z.array(
     z.object({
+      id: z.string(),
       label: z.string(),
       status_in_keystores: z.array(
         z.object({
@@ -23,6 +27,7 @@ const PAGE = z.object({
           status: z.string(),
           keystore_sync_flag: z.string(),
           keystore_sync_flag_detail: z.string(),
+          key_id_in_keystore: z.optional(z.string()),
         }),
       ),
     }),
@@ -39,6 +44,8 @@ export async function readFlags(client: ApiClient): Promise<{ rows: readonly Fla
   const page = PAGE.parse(body);
   const rows = page.managed_keys.flatMap((key) =>
     key.status_in_keystores.map((status) => ({
+      keyId: key.id,
+      idInKeystore: status.key_id_in_keystore,
       key: key.label,
       keystore: status.keystore?.name ?? '?',
       status: status.status,

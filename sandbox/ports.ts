@@ -10,10 +10,14 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Throws a `StartProblem` naming `use`, the port and `PORT` unless a server can listen on this port, now or within `patience`
- * milliseconds.
+ * Throws a `StartProblem` naming the port, its use and `PORT` unless a server can listen on it, now or within `patience` milliseconds.
+ * `first` is the port that `PORT` says.
  */
-export async function requireFreePort(port: number, use: string, patience = 0): Promise<void> {
+export async function requireFreePort(
+  { port, use, first }: { readonly port: number; readonly use: string; readonly first: number },
+  patience = 0,
+): Promise<void> {
+  const place = `${port} (${use}${port === first ? '' : `, PORT + ${port - first}`})`;
   const deadline = Date.now() + patience;
   for (;;) {
     try {
@@ -27,13 +31,11 @@ export async function requireFreePort(port: number, use: string, patience = 0): 
           continue;
         }
         throw new StartProblem(
-          `Port ${port} (${use}) is in use by another program: stop that program, or start with another PORT, such as PORT=${port + 1000} npm start.`,
+          `Port ${place} is in use by another program: stop that program, or choose other ports, as in PORT=${first === 3000 ? 4000 : 3000} npm start.`,
         );
       }
       if (code === 'EACCES') {
-        throw new StartProblem(
-          `Port ${port} (${use}) needs more rights than you have: set PORT to a number above 1023.`,
-        );
+        throw new StartProblem(`Port ${place} needs more rights than you have: set PORT to a number above 1023.`);
       }
       throw error;
     }

@@ -7,6 +7,7 @@ import { startEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
 import type { Endpoints } from './endpoints.ts';
 import { flagTable, readFlags } from './flags.ts';
+import type { FlagRow } from './flags.ts';
 import { exitWith, stopOnSignals } from './process.ts';
 import { DATA_FOLDER } from './project.ts';
 import { seed } from './seed.ts';
@@ -44,7 +45,8 @@ try {
   await environment.invoke('scan');
   environment.announce();
   const flags = client === undefined ? undefined : await readFlags(client);
-  console.log(banner(endpoints, (performance.now() - began) / 1000).join('\n'));
+  const example = flags?.rows.find((row) => row.flag === 'ok' && row.idInKeystore !== undefined);
+  console.log(banner(endpoints, example, (performance.now() - began) / 1000).join('\n'));
   if (flags !== undefined && flags.rows.length > 0) console.log(`\n${flagTable(flags.rows).join('\n')}\n`);
   const why = await environment.broken;
   await environment.stop();
@@ -63,12 +65,11 @@ async function makeSample({ customKeyStoreId }: Environment, client: ApiClient |
   console.log('  Sample        vault Payments: 3 keystores, 2 templates, 3 keys');
 }
 
-function banner(endpoints: Endpoints, seconds: number): string[] {
-  const bold = (text: string) => styleText('bold', text);
+function banner(endpoints: Endpoints, example: FlagRow | undefined, seconds: number): string[] {
   const token = endpoints.tokens['all'];
   return [
     '',
-    `${bold('Shearline is ready')} after ${seconds.toFixed(1)} s. Ctrl-C stops it; npm run reset, when stopped, empties ${folder}.`,
+    `${heading('Shearline is ready')} after ${seconds.toFixed(1)} s. Ctrl-C stops it; npm run reset, when stopped, empties ${folder}.`,
     '',
     `  API       ${endpoints.api}/api/v4`,
     `  Issuer    ${endpoints.issuer}`,
@@ -79,11 +80,29 @@ function banner(endpoints: Endpoints, seconds: number): string[] {
     '',
     ...(token === undefined
       ? []
-      : [bold('A token with every role'), `  export TOKEN=${token}`, '', ...tries(endpoints, bold)]),
+      : [heading('A token with every role'), `  export TOKEN=${token}`, '', ...tries(endpoints, example)]),
   ];
 }
 
-function tries({ api }: Endpoints, bold: (text: string) => string): string[] {
-  const curl = `curl -s -H "Authorization: Bearer $TOKEN"`;
-  return [bold('Three things to try'), `  ${curl} ${api}/api/v4/managed_keys`, `  npm run scan`, `  npm run demo`];
+/** A key goes out of step behind Shearline's back, a scan finds it, sync mends it; without a key, what there is to see. */
+function tries({ api, control }: Endpoints, row: FlagRow | undefined): string[] {
+  const bearer = '-H "Authorization: Bearer $TOKEN"';
+  if (row?.idInKeystore === undefined || control === null) {
+    return [heading('To try'), `  curl -s ${bearer} ${api}/api/v4/vaults`, '  npm run demo'];
+  }
+  const disable = JSON.stringify({ action: 'disable', key_id: row.idInKeystore });
+  return [
+    heading('Three things to try'),
+    `  1. Disable ${row.key} in ${row.keystore}, as an operator would at the cloud, outside Shearline:`,
+    `  curl -s ${control}/aws_kms/tamper -d '${disable}'`,
+    '  2. Let a scan find it (one runs every minute anyway):',
+    '  npm run scan',
+    '  3. Bring the keystore back in step with what was decided:',
+    `  curl -s -X POST ${bearer} -H 'If-Match: *' ${api}/api/v4/managed_keys/${row.keyId}/sync_status_in_keystores`,
+    '  The whole story: npm run demo',
+  ];
+}
+
+function heading(text: string): string {
+  return styleText('bold', text);
 }
