@@ -40,10 +40,13 @@ function lazyCustody(custodyKeyId: string): Custody {
       ]);
       const kms = new KMSClient({
         maxAttempts: 3,
-        requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 },
+        requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
       });
       return openCustody({ custodyKeyId, kms });
-    })());
+    })().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    }));
   return {
     generate: async (spec, of) => (await open()).generate(spec, of),
     lend: async (wrapped, of, use) => (await open()).lend(wrapped, of, use),

@@ -178,7 +178,9 @@ async function approach(work: Work): Promise<End> {
 /** Records the id of a key that was made but whose answer was lost. */
 async function adopt(work: Work, seen: Seen): Promise<void> {
   if (seen.presence === 'absent' || work.instance.binding !== undefined) return;
-  await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint: seen.fingerprint } });
+  // Whether its material is the right one is not known from seeing it: the plan has it imported again, which proves it.
+  const fingerprint = work.instance.spec.material === 'imported' ? undefined : seen.fingerprint;
+  await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint } });
 }
 
 async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[]): Promise<KeystoreFault | undefined> {
@@ -193,6 +195,7 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
       work.acted = true;
       const binding = await step(keyInKeystore(work.instance, work.key), {
         signal,
+        firstAttempt: isFirstAttempt(work.instance),
         withMaterial: (use) => lendMaterial(deployment, work.instance, use),
       });
       await record(work, { binding: binding ?? work.instance.binding, touchedAt: deployment.clock() });
@@ -217,6 +220,11 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
     if (open !== undefined) await record(work, { open: { ...open, details: false } });
   }
   return undefined;
+}
+
+/** No create of this instance can have been sent before: nothing lost is to be looked for. */
+function isFirstAttempt({ open, intendedAt, binding }: KeyInstance): boolean {
+  return binding === undefined && open?.attempts === 1 && open.since.getTime() === intendedAt.getTime();
 }
 
 async function lendMaterial<T>(

@@ -1,6 +1,7 @@
 import { KeystoreFault } from '../drivers/driver.ts';
 import type { KeyInKeystore, KeystoreDriver } from '../drivers/driver.ts';
 import type { Deployment } from '../deployment.ts';
+import { Fault } from '../fault.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import { readKeystore } from '../records/reading.ts';
 import type { Look } from './verdict.ts';
@@ -44,6 +45,12 @@ export function asKeystoreFault(error: unknown): KeystoreFault {
   if (error instanceof KeystoreFault) return error;
   if (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')) {
     return new KeystoreFault('unreachable', 'There was no time left to wait for the keystore.', { cause: error });
+  }
+  if (error instanceof Fault && error.code === 'keystore_throttled') {
+    return new KeystoreFault('throttled', error.message, { cause: error });
+  }
+  if (error instanceof Fault && error.code === 'keystore_unreachable') {
+    return new KeystoreFault('unreachable', error.message, { cause: error });
   }
   return new KeystoreFault('broken', 'The keystore could not be asked because of an internal error.', { cause: error });
 }

@@ -48,6 +48,10 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
   if (seen.state === 'no_material') {
     return imported ? steps('import') : { outcome: 'cannot', why: 'the keystore holds no material, and none was kept for it' };
   }
+  if (imported && instance.binding?.fingerprint === undefined && seen.fingerprint !== undefined) {
+    // Found, not made by a step whose answer we have: importing the same bytes again proves that it has them.
+    return seen.state === 'disabled' ? steps('import', 'enable') : steps('import');
+  }
   if (!isOurs(instance, seen)) {
     return {
       outcome: 'cannot',

@@ -73,7 +73,7 @@ export interface KeyVersion {
 
 /** Key material as it is kept: readable only through the custody key and only for the record that it was made for. */
 export interface WrappedMaterial {
-  /** Ciphertext of AWS KMS under the custody key, bound by encryption context to deployment, key id and version. */
+  /** Ciphertext of AWS KMS under the custody key, bound by encryption context to its purpose, key id and version. */
   readonly ciphertext: Uint8Array;
   readonly custodyKeyId: string;
   /** SubjectPublicKeyInfo DER of key pairs. */
