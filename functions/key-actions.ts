@@ -2,6 +2,7 @@ import { carryOut, decide } from '../lib/keys/command.ts';
 import type { StateCommand } from '../lib/keys/command.ts';
 import type { ManagedKey } from '../lib/keys/key.ts';
 import { openKey } from '../lib/keys/open.ts';
+import { decideRotation, rotate } from '../lib/keys/rotate.ts';
 import type { Action } from '../lib/access/permissions.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
@@ -40,6 +41,17 @@ export const handler = serve(
     ActivateManagedKey: (call) => command(call, 'activate'),
     DeactivateManagedKey: (call) => command(call, 'deactivate'),
     DestroyManagedKey: (call) => command(call, 'destroy'),
+    RotateManagedKey: (call) =>
+      attempted(
+        call,
+        async (attempt) => {
+          const { key, partition } = await openKey(deployment(), call, 'create_key');
+          const by = { subject: call.caller.subject, now: deployment().clock() };
+          await rotate(deployment(), attempt, key, decideRotation(partition, key, by), call.signal);
+          return answerWithKey(key.id, call.baseUrl);
+        },
+        (id) => answerWithKey(id, call.baseUrl),
+      ),
   },
   audited,
 );

@@ -4,6 +4,7 @@ import { decideEdit, edit } from '../lib/keys/edit.ts';
 import { listKeys } from '../lib/keys/list.ts';
 import { openKey } from '../lib/keys/open.ts';
 import { removeKey } from '../lib/keys/remove.ts';
+import { listVersions } from '../lib/keys/versions.ts';
 import { keystoresOfVault, readVaultCounters } from '../lib/records/reading.ts';
 import { pageOf } from '../lib/wire/lists.ts';
 import { attempted, audited } from './attempts.ts';
@@ -59,6 +60,10 @@ export const handler = serve(
         await removeKey(deployment(), attempt, partition, key);
         return {};
       }),
+    ListManagedKeyVersions: async (call) => {
+      const { key, partition, context } = await openKey(deployment(), call, 'read');
+      return { body: listVersions(partition, key, context, call) };
+    },
     ListAssociatedResourcesForManagedKey: async (call) => {
       await openKey(deployment(), call, 'read');
       // The keystore types there are know of no resources that their keys protect.

@@ -86,6 +86,17 @@ export async function convergeAll(
   instances: readonly KeyInstance[],
   signal: AbortSignal,
 ): Promise<void> {
+  // What shares a key with a newer version is looked at when that one is done.
+  await convergeEach(deployment, key, instances.filter(({ outgrown }) => !outgrown), signal);
+  await convergeEach(deployment, key, instances.filter(({ outgrown }) => outgrown), signal);
+}
+
+async function convergeEach(
+  deployment: Deployment,
+  key: ManagedKey | undefined,
+  instances: readonly KeyInstance[],
+  signal: AbortSignal,
+): Promise<void> {
   await pMap(
     instances,
     async (instance) => {
@@ -165,6 +176,7 @@ async function approach(work: Work): Promise<End> {
         return { look, lookedAt, failure: undefined, settled: 'given_up' };
       case 'steps': {
         if (round > MAXIMUM_ROUNDS) return { look, lookedAt, failure: undefined, settled: 'later' };
+        await rotateFromWhatIsThere(work, look.seen, plan.steps);
         const failure = await run(work, driver, plan.steps);
         if (failure === undefined) break;
         lookedAt = deployment.clock();
@@ -183,6 +195,17 @@ async function adopt(work: Work, seen: Seen): Promise<void> {
   await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint } });
 }
 
+/**
+ * A first rotation starts from the material that the keystore has now, also where that is not the one we recorded; from then on a current
+ * material that is another means that this rotation has had its effect.
+ */
+async function rotateFromWhatIsThere(work: Work, seen: Seen, steps: readonly StepName[]): Promise<void> {
+  const { open, binding } = work.instance;
+  if (!steps.includes('rotate') || work.acted || open?.attempts !== 1) return;
+  if (binding === undefined || seen.presence === 'absent' || seen.fingerprint === binding.fingerprint) return;
+  await record(work, { binding: { ...binding, fingerprint: seen.fingerprint } });
+}
+
 async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[]): Promise<KeystoreFault | undefined> {
   const { deployment, signal } = work;
   for (const name of steps) {
@@ -198,7 +221,12 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
         firstAttempt: isFirstAttempt(work.instance),
         withMaterial: (use) => lendMaterial(deployment, work.instance, use),
       });
-      await record(work, { binding: binding ?? work.instance.binding, touchedAt: deployment.clock() });
+      const brought = name === 'rotate' || name === 'import';
+      await record(work, {
+        binding: binding ?? work.instance.binding,
+        touchedAt: deployment.clock(),
+        ...(brought ? { rotating: false } : {}),
+      });
     } catch (error) {
       if (error instanceof Superseded) throw error;
       const fault = asKeystoreFault(error);
@@ -246,7 +274,7 @@ async function requireFence(work: Work): Promise<void> {
 
 async function record(
   work: Work,
-  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open'>> & { readonly binding?: Binding | undefined },
+  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open' | 'rotating'>> & { readonly binding?: Binding | undefined },
 ): Promise<void> {
   const next: KeyInstance = { ...work.instance, ...change, fence: work.instance.fence + 1 };
   if (!(await work.deployment.database.write(fencedInstance(next, work.instance.fence)))) throw new Superseded();

@@ -2,9 +2,15 @@ import type { Seen } from '../drivers/driver.ts';
 import type { KeyInstance } from '../keys/key.ts';
 
 /** Whether what is there is the key that was recorded, as far as the keystore lets us see. */
-export function isOurs(instance: Pick<KeyInstance, 'binding'>, seen: Extract<Seen, { presence: 'present' }>): boolean {
+export function isOurs(
+  instance: Pick<KeyInstance, 'binding' | 'outgrown' | 'rotating'>,
+  seen: Extract<Seen, { presence: 'present' }>,
+): boolean {
   const { binding } = instance;
   if (binding === undefined) return true;
   if (binding.idInKeystore !== seen.idInKeystore) return false;
+  // Whatever is current in it now, it is not this version yet.
+  if (instance.rotating) return false;
+  if (instance.outgrown) return true;
   return binding.fingerprint === undefined || seen.fingerprint === undefined || binding.fingerprint === seen.fingerprint;
 }

@@ -14,7 +14,7 @@ export type Plan =
 const AGREES: Plan = { outcome: 'agrees' };
 const steps = (...names: StepName[]): Plan => ({ outcome: 'steps', steps: names });
 
-type Planned = Pick<KeyInstance, 'wanted' | 'binding' | 'spec' | 'current' | 'open'>;
+type Planned = Pick<KeyInstance, 'wanted' | 'binding' | 'spec' | 'current' | 'open' | 'outgrown' | 'rotating'>;
 
 /**
  * Desired × seen → steps, in order. Nothing here destroys what is not destroyed: `schedule_deletion` is planned only for `gone`.
@@ -22,6 +22,7 @@ type Planned = Pick<KeyInstance, 'wanted' | 'binding' | 'spec' | 'current' | 'op
  */
 export function planFor(instance: Planned, seen: Seen): Plan {
   if (seen.presence === 'present' && seen.state === 'settling') return { outcome: 'wait' };
+  if (instance.outgrown) return planOutgrown(instance, seen);
   const plan = PLANS[instance.wanted](instance, seen);
   return instance.open?.details === true && seen.presence === 'present' ? withDetails(instance, plan) : plan;
 }
@@ -48,6 +49,7 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
   if (seen.state === 'no_material') {
     return imported ? steps('import') : { outcome: 'cannot', why: 'the keystore holds no material, and none was kept for it' };
   }
+  if (instance.rotating) return seen.state === 'disabled' ? steps('enable', 'rotate') : steps('rotate');
   if (imported && instance.binding?.fingerprint === undefined && seen.fingerprint !== undefined) {
     // Found, not made by a step whose answer we have: importing the same bytes again proves that it has them.
     return seen.state === 'disabled' ? steps('import', 'enable') : steps('import');
@@ -64,6 +66,21 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
   const name: StepName[] = instance.current && (seen.name === 'missing' || seen.name === 'leads_elsewhere') ? ['rename'] : [];
   const state: StepName[] = seen.state === 'disabled' ? ['enable'] : [];
   return name.length + state.length === 0 ? AGREES : steps(...state, ...name);
+}
+
+/** The state of the key that it shares is the newer version's matter; only its own material can be missing. */
+function planOutgrown(instance: Planned, seen: Seen): Plan {
+  if (instance.wanted === 'gone') {
+    return seen.presence === 'absent' || seen.state === 'pending_deletion' ? AGREES : { outcome: 'wait' };
+  }
+  if (instance.wanted !== 'enabled') return AGREES;
+  if (seen.presence === 'absent') {
+    return {
+      outcome: 'cannot',
+      why: 'the key that held this older version is gone from the keystore, and what it encrypted there can be decrypted nowhere',
+    };
+  }
+  return seen.state === 'no_material' && instance.spec.material === 'imported' ? steps('import') : AGREES;
 }
 
 function planDisabled(_instance: Planned, seen: Seen): Plan {

@@ -15,7 +15,10 @@ export type Verdict = Pick<
   readonly finding: string;
 };
 
-type Judged = Pick<KeyInstance, 'keyState' | 'removedByUser' | 'binding' | 'current' | 'wanted' | 'spec'>;
+type Judged = Pick<
+  KeyInstance,
+  'keyState' | 'removedByUser' | 'binding' | 'current' | 'wanted' | 'spec' | 'outgrown' | 'rotating'
+>;
 
 type Row = Partial<Record<KeystoreStatus, readonly [SyncFlag, SyncFlagDetail]>>;
 
@@ -113,6 +116,8 @@ const ROW_OF_STATE: Record<KeyState, Exclude<keyof typeof ROWS, 'removed_by_user
 function statusOf(instance: Judged, seen: Seen): KeystoreStatus {
   if (seen.presence === 'absent') return 'not_present';
   if (seen.state === 'settling') return 'unknown';
+  // The keystore encrypts with the newest material only, so an older one in the same key is out of use by itself.
+  if (instance.outgrown && instance.wanted === 'disabled') return 'not_active';
   if (seen.state === 'pending_deletion') return instance.wanted === 'gone' ? 'not_present' : 'not_active';
   // A disabled key with foreign bytes does no harm to a key that is to be disabled; to one that is to be active it is the finding.
   const matters = seen.state === 'enabled' || instance.wanted === 'enabled';
@@ -126,6 +131,7 @@ function statusOf(instance: Judged, seen: Seen): KeystoreStatus {
 function findingOf(instance: Judged, seen: Seen, status: KeystoreStatus): string {
   if (seen.presence === 'absent') return 'The keystore has no such key';
   if (seen.remark !== undefined && seen.state === 'unusable') return seen.remark.replace(/\.$/, '');
+  if (instance.rotating) return 'The keystore still has the version before as its current material';
   if (status === 'wrong_key') {
     return isOurs(instance, seen)
       ? 'The name of this key leads to another key in the keystore'
@@ -133,6 +139,7 @@ function findingOf(instance: Judged, seen: Seen, status: KeystoreStatus): string
   }
   switch (seen.state) {
     case 'enabled':
+      if (instance.outgrown) return 'A newer version is current in the same key; this one is still there to decrypt';
       return status === 'not_active' ? 'The key is enabled, but its name in the keystore is gone' : 'The key is enabled';
     case 'disabled':
       return 'The key is disabled';

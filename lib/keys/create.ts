@@ -137,6 +137,8 @@ export function newInstance(key: ManagedKey, keystoreId: string, now: Date): Key
     keyState: key.state,
     current: true,
     wanted: wantedIn(key.state, false),
+    outgrown: false,
+    rotating: false,
     keyRemoved: false,
     removedByUser: false,
     binding: undefined,

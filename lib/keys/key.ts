@@ -99,6 +99,10 @@ export interface KeyInstance {
   /** The version that the label must lead to. */
   readonly current: boolean;
   readonly wanted: Wanted;
+  /** A newer version lives in the same key of the keystore: this one's material is still in it, for decryption only. */
+  readonly outgrown: boolean;
+  /** The keystore's key still has the version before as its current material. `binding` is that version's until it is rotated. */
+  readonly rotating: boolean;
   /** The managed key was removed from its vault; the instance stays until the keystore confirms that its key is gone. */
   readonly keyRemoved: boolean;
   /** Not among the template's keystores any more, by a user's decision: disabled there, its material stays. */

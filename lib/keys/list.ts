@@ -18,7 +18,15 @@ import { presentKey } from './view.ts';
 import type { KeyContext } from './view.ts';
 
 /** Every filter of the key lists; those that one of them does not have stay undefined. */
-export type KeyFilters = Partial<QueryOf<'ListManagedKeys'>>;
+export type KeyFilters = Partial<Omit<QueryOf<'ListManagedKeys'>, 'sort' | 'limit' | 'offset'>>;
+
+/** What keys of one vault refer to, as far as filters ask for it. */
+export interface KeyReferences {
+  readonly keystores: ReadonlyMap<string, Keystore>;
+  readonly templateOf: (row: ListedManagedKey) => Template | undefined;
+  /** Where the keys of a template are to live. */
+  readonly assignedOf: (template: Template) => readonly Keystore[];
+}
 
 /** A vault with what its keys refer to: read once for a whole list. */
 interface VaultOfKeys extends KeyContext {
@@ -63,11 +71,16 @@ export async function listKeys(
   const matches = keyMatcher(query);
   const rows: ListedManagedKey[] = [];
   for (const vault of vaults.values()) {
+    const references: KeyReferences = {
+      keystores: vault.keystores,
+      templateOf: ({ templateId }) => vault.templates.get(templateId),
+      assignedOf: ({ id }) => vault.assigned.get(id) ?? [],
+    };
     for await (const item of database.query({ index: 'by_vault', pk: INDEX_KEY.keysOfVault(vault.id) })) {
       const row = READ.listedKey(item);
       if (keystoreId !== undefined && !row.keystoreIds.includes(keystoreId)) continue;
       if (flagged !== undefined && !flagged.has(row.id)) continue;
-      if (matches(row, vault)) rows.push(row);
+      if (matches(row, references)) rows.push(row);
     }
   }
   const { page, items } = pageFrom(rows, call, SORT_VALUES, ({ id }) => id, ['label']);
@@ -84,7 +97,8 @@ export async function listKeys(
   };
 }
 
-const SORT_VALUES = {
+/** What the key lists sort by. */
+export const SORT_VALUES = {
   label: ({ label }: ListedManagedKey) => label,
   algorithm: ({ spec }: ListedManagedKey) => spec.algorithm,
   state: ({ state }: ListedManagedKey) => state,
@@ -98,7 +112,7 @@ const SORT_VALUES = {
 };
 
 /** A predicate made once for the whole list, so that a row costs only the filters that were asked for. */
-function keyMatcher(query: KeyFilters): (row: ListedManagedKey, vault: VaultOfKeys) => boolean {
+export function keyMatcher(query: KeyFilters): (row: ListedManagedKey, context: KeyReferences) => boolean {
   const dates = {
     activation: dayRange(query, 'activation_date'),
     deactivation: dayRange(query, 'deactivation_date'),
@@ -111,7 +125,7 @@ function keyMatcher(query: KeyFilters): (row: ListedManagedKey, vault: VaultOfKe
     query.size_min === undefined && query.size_max === undefined
       ? undefined
       : { from: query.size_min, to: query.size_max };
-  return (row, vault) =>
+  return (row, context) =>
     isAnyOf(query.algorithm, row.spec.algorithm) &&
     isAnyOf(query.state, row.state) &&
     beginsWith(query.label, row.label) &&
@@ -125,26 +139,26 @@ function keyMatcher(query: KeyFilters): (row: ListedManagedKey, vault: VaultOfKe
     isWithin(sizes, Number.parseInt(row.spec.size, 10)) &&
     isAnyOf(query.managing_systems, 'web') &&
     isAnyOf(query['instances[].keystore.type'], row.keystoreType) &&
-    matchesKeystores(query, row, vault) &&
-    matchesTemplate(query, row, vault);
+    matchesKeystores(query, row, context) &&
+    matchesTemplate(query, row, context);
 }
 
-function matchesKeystores(query: KeyFilters, row: ListedManagedKey, vault: VaultOfKeys): boolean {
+function matchesKeystores(query: KeyFilters, row: ListedManagedKey, context: KeyReferences): boolean {
   const types = query['referenced_keystores[].type'];
   const names = query['referenced_keystores[].name'];
   if (types !== undefined && !(row.keystoreIds.length > 0 && types.includes(row.keystoreType))) return false;
-  return names === undefined || row.keystoreIds.some((id) => names.includes(vault.keystores.get(id)?.name ?? ''));
+  return names === undefined || row.keystoreIds.some((id) => names.includes(context.keystores.get(id)?.name ?? ''));
 }
 
-function matchesTemplate(query: KeyFilters, row: ListedManagedKey, vault: VaultOfKeys): boolean {
-  const template = vault.templates.get(row.templateId);
+function matchesTemplate(query: KeyFilters, row: ListedManagedKey, context: KeyReferences): boolean {
+  const template = context.templateOf(row);
   if (!isAnyOf(query['template.id'], row.templateId)) return false;
   if (!beginsWith(query['template.name'], template?.name ?? '')) return false;
   const types = query['template.type[]'];
   if (types !== undefined && (template === undefined || !types.includes(template.type))) return false;
   const alignment = query['template.alignment_status'];
   if (alignment === undefined) return true;
-  const aligned = template !== undefined && isAligned(row, template, vault.assigned.get(template.id) ?? []);
+  const aligned = template !== undefined && isAligned(row, template, context.assignedOf(template));
   return (alignment === 'aligned') === aligned;
 }
 

@@ -156,6 +156,8 @@ const keyInstance = itemCodec<KeyInstance>(
     keyState: z.enum(KEY_STATES),
     current: z.boolean(),
     wanted: z.enum(['enabled', 'disabled', 'gone', 'none']),
+    outgrown: z.boolean(),
+    rotating: z.boolean(),
     keyRemoved: z.boolean(),
     removedByUser: z.boolean(),
     binding: maybe(z.object({ idInKeystore: text, fingerprint: maybe(text) })),
