@@ -7,6 +7,12 @@ import { exitWith } from './process.ts';
 import { DATA_FOLDER } from './project.ts';
 import { StartProblem } from './start-problem.ts';
 
+const SCANNED = z.object({
+  keystores: z.array(
+    z.object({ name: z.string(), health: z.string(), message: z.string(), keys: z.number(), written: z.number() }),
+  ),
+});
+
 try {
   const endpoints = readEndpoints(DATA_FOLDER);
   if (endpoints === undefined) throw new StartProblem('Shearline is not running here: npm start starts it.');
@@ -25,21 +31,13 @@ try {
 
 /** One line per keystore, from what the scan function answers. */
 function summary(result: unknown): string[] {
-  const scanned = z
-    .array(
-      z.object({
-        name: z.string(),
-        health: z.string(),
-        message: z.string(),
-        keys: z.number(),
-        written: z.number(),
-      }),
-    )
-    .safeParse(result);
-  if (!scanned.success) return [];
-  const width = Math.max(0, ...scanned.data.map(({ name }) => name.length));
-  return scanned.data.map(
-    ({ name, health, message, keys, written }) =>
-      `  ${name.padEnd(width)}  ${keys} ${keys === 1 ? 'key' : 'keys'}, ${written} changed  ${health === 'ok' ? 'ok' : `${health}: ${message}`}`,
+  const { keystores } = SCANNED.parse(result);
+  const width = Math.max(0, ...keystores.map(({ name }) => name.length));
+  return keystores.map(({ name, health, message, keys, written }) =>
+    [
+      `  ${name.padEnd(width)}`,
+      `${keys} ${keys === 1 ? 'key' : 'keys'}, ${written} with news`,
+      health === 'ok' ? 'ok' : `${health}: ${message}`,
+    ].join('  '),
   );
 }
