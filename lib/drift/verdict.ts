@@ -168,6 +168,9 @@ export function sameFinding(a: Observed, b: Observed): boolean {
   );
 }
 
+/** Sync does not decide this: it disables the key there and leaves it flagged. */
+const PRE_ACTIVE_WAYS_OUT = ' To end this, activate the key, or destroy it.';
+
 /**
  * The record of a look: the verdict with its reason (what was seen, since when, what sync would do). `since` is carried on while
  * status, flag and detail stay as they were. `failure` is why a repair that was just tried did not succeed.
@@ -189,6 +192,7 @@ export function observation(
   const { finding, ...judged } = verdict;
   const plan = 'seen' in look ? planFor(instance, look.seen) : undefined;
   const ahead = plan === undefined ? 'Sync will try again' : sentenceOf(plan);
+  const waysOut = judged.keystoreSyncFlagDetail === 'pre_active_key_is_present_in_keystore' ? PRE_ACTIVE_WAYS_OUT : '';
   const failed = failure === undefined ? '' : ` The last repair failed: ${failure.message.replace(/\.$/, '')}.`;
   return {
     keyId: instance.keyId,
@@ -201,6 +205,7 @@ export function observation(
     reason:
       `${finding.replace(/\.$/, '')}, since ${since.toISOString()} at the latest.` +
       (ahead === '' ? '' : ` ${ahead}.`) +
+      waysOut +
       (judged.keystoreSyncFlag === 'ok' ? '' : failed),
     since,
     seenAt: lookedAt,
