@@ -1,14 +1,19 @@
 import type { Attempt as LibraryAttempt } from '../lib/attempt.ts';
+import type { Deployment } from '../lib/deployment.ts';
 import { Fault } from '../lib/fault.ts';
 import { once } from '../lib/records/idempotency.ts';
 import type { KeptAnswer } from '../lib/records/idempotency.ts';
 import { recordRefusal } from '../lib/records/refusal.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import { deployment } from './deployment.ts';
+import { rehearsed } from './rehearsal.ts';
 import type { Answer, Attempt, Call, ServeOptions } from './http.ts';
 
-/** What a mutating operation runs with: its attempt, to be written down with whatever it changes. */
-type Run<Id extends OperationId> = (attempt: LibraryAttempt) => Promise<Answer<Id>>;
+/**
+ * What a mutating operation runs with: its attempt, to be written down with whatever it changes, and the deployment to change; for a dry run
+ * one in which nothing is written.
+ */
+type Run<Id extends OperationId> = (attempt: LibraryAttempt, within: Deployment) => Promise<Answer<Id>>;
 
 /** How often a request is decided anew when work in the background changes what it was decided from. */
 const DECISIONS = 8;
@@ -31,8 +36,9 @@ export async function attempted<Id extends OperationId>(
     correlationId: call.correlationId,
     alongside,
   });
-  if (call.idempotencyKey === undefined || current === undefined || call.dryRun) {
-    return decidedAnew(() => run(attemptWith(() => [])));
+  if (call.dryRun) return rehearsed(call, (within) => run(attemptWith(() => []), within));
+  if (call.idempotencyKey === undefined || current === undefined) {
+    return decidedAnew(() => run(attemptWith(() => []), deployment()));
   }
   const request = {
     subject: call.caller.subject,
@@ -44,7 +50,7 @@ export async function attempted<Id extends OperationId>(
     database,
     clock,
     request,
-    async (alongside) => keptOf(await decidedAnew(() => run(attemptWith(alongside)))),
+    async (alongside) => keptOf(await decidedAnew(() => run(attemptWith(alongside), deployment()))),
     async (resourceId) => keptOf(await current(resourceId)),
   );
   return {

@@ -22,14 +22,14 @@ function command(call: CommandCall, name: StateCommand) {
   const { config, clock } = deployment();
   return attempted(
     call,
-    async (attempt) => {
+    async (attempt, within) => {
       const { key, partition } = await openKey(deployment(), call, ACTIONS[name]);
       const decision = decide(name, partition, key, {
         subject: call.caller.subject,
         now: clock(),
         destroyCoolDownHours: config.destroyCoolDownHours,
       });
-      await carryOut(deployment(), attempt, name, key, decision, call.signal);
+      await carryOut(within, attempt, name, key, decision, call.signal);
       return answerWithKey(key.id, call.baseUrl);
     },
     (id) => answerWithKey(id, call.baseUrl),
@@ -44,10 +44,10 @@ export const handler = serve(
     RotateManagedKey: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           const { key, partition } = await openKey(deployment(), call, 'create_key');
           const by = { subject: call.caller.subject, now: deployment().clock() };
-          await rotate(deployment(), attempt, key, decideRotation(partition, key, by), call.signal);
+          await rotate(within, attempt, key, decideRotation(partition, key, by), call.signal);
           return answerWithKey(key.id, call.baseUrl);
         },
         (id) => answerWithKey(id, call.baseUrl),

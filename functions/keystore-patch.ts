@@ -9,7 +9,7 @@ import { etagOf, serve } from './http.ts';
 export const handler = serve(
   {
     UpdateKeystore: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const before = await openKeystore(deployment(), call, 'write_keystore');
         const edit = keystoreEditFrom(call.body, before);
         const keystore = editedKeystore(before, edit, {
@@ -17,7 +17,7 @@ export const handler = serve(
           now: deployment().clock(),
           holdsKeys: Object.keys(edit.settings).length > 0 && holdsKeys(await instancesIn(deployment(), before.id)),
         });
-        await storeKeystore(deployment(), attempt, before, keystore, edit.secrets, call.signal);
+        await storeKeystore(within, attempt, before, keystore, edit.secrets, call.signal);
         return {
           body: await showKeystore(deployment(), keystore, call.baseUrl),
           etag: etagOf(keystore.id, keystore.revision),

@@ -2,7 +2,7 @@ import { listableVaults, requirePermission } from '../lib/access/permissions.ts'
 import { Fault } from '../lib/fault.ts';
 import { kindOf } from '../lib/keys/create.ts';
 import { listKeys } from '../lib/keys/list.ts';
-import { disconnect } from '../lib/keystores/disconnect.ts';
+import { disconnect, previewDisconnect } from '../lib/keystores/disconnect.ts';
 import type { Keystore } from '../lib/keystores/keystore.ts';
 import { listKeystores } from '../lib/keystores/list.ts';
 import { openKeystore, showKeystore } from '../lib/keystores/open.ts';
@@ -45,7 +45,7 @@ export const handler = serve(
     CreateKeystore: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           const vault = await requireConnectable(call);
           const given = newKeystoreFrom(call.body);
           const keystore = newKeystore(deployment(), call.caller.subject, given);
@@ -53,16 +53,21 @@ export const handler = serve(
             const health = await tryConnection(deployment(), keystore, given.secrets, call.signal);
             return { status: 200, body: presentKeystore(keystore, health, vault, call.baseUrl) };
           }
-          await createKeystore(deployment(), attempt, keystore, given.secrets, call.signal);
+          await createKeystore(within, attempt, keystore, given.secrets, call.signal);
           return answer(keystore, call.baseUrl, 201);
         },
         async (id) => answer(await openKeystore(deployment(), { ...call, id }, 'read'), call.baseUrl, 201),
       ),
     GetKeystore: async (call) => answer(await openKeystore(deployment(), call, 'read'), call.baseUrl),
     DeleteKeystore: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const keystore = await openKeystore(deployment(), call, 'write_keystore');
-        await disconnect(deployment(), attempt, keystore, call.query.mode ?? 'restrict', call.signal);
+        const mode = call.query.mode ?? 'restrict';
+        if (call.dryRun) {
+          const planned_changes = await previewDisconnect(within, keystore, mode, call.signal);
+          return { status: 200, body: JSON.stringify({ planned_changes }), contentType: 'application/json; charset=utf-8' };
+        }
+        await disconnect(within, attempt, keystore, mode, call.signal);
         return {};
       }),
     GetKeystoreStatus: async (call) => {

@@ -20,7 +20,7 @@ export const handler = serve(
     CreateManagedKey: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           const { database, clock, newId } = deployment();
           const { body } = call;
           requirePermission(call.caller, 'create_key', body.vault.id);
@@ -36,7 +36,7 @@ export const handler = serve(
           };
           const by = { id: newId(), subject: call.caller.subject, now: clock() };
           const planned = planKey(template, keystores, given, by);
-          await createKey(deployment(), attempt, template, planned, keystoresGeneration, call.signal);
+          await createKey(within, attempt, template, planned, keystoresGeneration, call.signal);
           return answerWithKey(planned.key.id, call.baseUrl, 201);
         },
         (id) => answerWithKey(id, call.baseUrl, 201),
@@ -46,18 +46,18 @@ export const handler = serve(
       return answerWithKey(key.id, call.baseUrl);
     },
     UpdateManagedKey: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const { key, partition } = await openKey(deployment(), call, 'edit_key');
         const { label, description, activation_date: activationDate, expiration_date: expirationDate, tags } = call.body;
         const by = { subject: call.caller.subject, now: deployment().clock() };
         const decision = decideEdit(partition, key, { label, description, activationDate, expirationDate, tags }, by);
-        await edit(deployment(), attempt, key, decision, call.signal);
+        await edit(within, attempt, key, decision, call.signal);
         return answerWithKey(key.id, call.baseUrl);
       }),
     DeleteManagedKey: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const { key, partition } = await openKey(deployment(), call, 'destroy_deactivated_key');
-        await removeKey(deployment(), attempt, partition, key);
+        await removeKey(within, attempt, partition, key);
         return {};
       }),
     ListManagedKeyVersions: async (call) => {

@@ -1,10 +1,9 @@
 import { Fault } from '../lib/fault.ts';
 import { openKey } from '../lib/keys/open.ts';
 import { decideRealignment, realign } from '../lib/keys/realign.ts';
-import { presentRealignment } from '../lib/keys/realign-view.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
-import { etagOf, serve } from './http.ts';
+import { serve } from './http.ts';
 import { answerWithKey } from './key-answer.ts';
 
 export const handler = serve(
@@ -12,17 +11,13 @@ export const handler = serve(
     UpdateManagedKeyFromTemplate: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           const { key, partition, context, keystoresGeneration } = await openKey(deployment(), call, 'align_key');
           const { template } = context;
           if (template === undefined) throw new Fault('state_conflict', 'The template of this key is gone.');
           const by = { subject: call.caller.subject, now: deployment().clock() };
           const realignment = decideRealignment(partition, key, template, [...context.keystores.values()], by);
-          if (call.dryRun) {
-            const body = presentRealignment(partition, key, realignment, context, call.baseUrl);
-            return { body, etag: etagOf(key.id, key.revision) };
-          }
-          await realign(deployment(), attempt, key, realignment, template, keystoresGeneration, call.signal);
+          await realign(within, attempt, key, realignment, template, keystoresGeneration, call.signal);
           return answerWithKey(key.id, call.baseUrl);
         },
         (id) => answerWithKey(id, call.baseUrl),

@@ -44,9 +44,9 @@ export const handler = serve(
     SyncManagedKey: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           const { key, partition } = await openKey(deployment(), call, 'align_key');
-          await sync(deployment(), attempt, key, confirmed(partition.instances, call.body), call.signal);
+          await sync(within, attempt, key, confirmed(partition.instances, call.body), call.signal);
           return answer(key.id, call.baseUrl);
         },
         (id) => answer(id, call.baseUrl),

@@ -44,12 +44,12 @@ type EditCall =
 function edit(call: EditCall, editOf: (template: Template) => TemplateEdit) {
   return attempted(
     call,
-    async (attempt) => {
+    async (attempt, within) => {
       const before = await openTemplate(call, 'write_template');
       requireMatch(call.ifMatch, etagOf(before.id, before.revision));
       const by = { subject: call.caller.subject, now: deployment().clock() };
       const template = edited(before, editOf(before), by);
-      await storeTemplate(deployment(), attempt, before, template);
+      await storeTemplate(within, attempt, before, template);
       return answer(template, call);
     },
     async (id) => answer(await openTemplate({ ...call, id }, 'read'), call),
@@ -64,11 +64,11 @@ export const handler = serve(
     CreateKeyTemplate: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           requirePermission(call.caller, 'write_template', call.body.vault.id);
           requireVault(call.vaultHeader, call.body.vault.id);
           await requireExistingVault(call.body.vault.id);
-          return answer(await createTemplate(deployment(), attempt, newTemplateFrom(call.body)), call, 201);
+          return answer(await createTemplate(within, attempt, newTemplateFrom(call.body)), call, 201);
         },
         async (id) => answer(await openTemplate({ ...call, id }, 'read'), call, 201),
       ),
@@ -90,10 +90,10 @@ export const handler = serve(
         throw new Fault('state_conflict', `Only a shadow template can be exposed; this one is ${template.type}.`);
       }),
     DeleteKeyTemplate: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const template = await openTemplate(call, 'delete_template');
         requireMatch(call.ifMatch, etagOf(template.id, template.revision));
-        await deleteTemplate(deployment(), attempt, template);
+        await deleteTemplate(within, attempt, template);
         return {};
       }),
   },

@@ -37,26 +37,26 @@ export const handler = serve(
     CreateVault: (call) =>
       attempted(
         call,
-        async (attempt) => {
+        async (attempt, within) => {
           requirePermission(call.caller, 'write_vault', undefined);
           const { name, description, recovery_key_label: recoveryKeyLabel } = call.body;
-          return answer(await createVault(deployment(), attempt, { name, description, recoveryKeyLabel }), call, 201);
+          return answer(await createVault(within, attempt, { name, description, recoveryKeyLabel }), call, 201);
         },
         async (id) => answer(await openVault({ ...call, id }, 'read'), call, 201),
       ),
     GetVault: async (call) => answer(await openVault(call, 'read'), call),
     UpdateVault: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const vault = await openVault(call, 'write_vault');
         requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
         const { name, description, recovery_key_label: recoveryKeyLabel } = call.body;
-        return answer(await editVault(deployment(), attempt, vault, { name, description, recoveryKeyLabel }), call);
+        return answer(await editVault(within, attempt, vault, { name, description, recoveryKeyLabel }), call);
       }),
     DeleteVault: (call) =>
-      attempted(call, async (attempt) => {
+      attempted(call, async (attempt, within) => {
         const vault = await openVault(call, 'write_vault');
         requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
-        await deleteVault(deployment(), attempt, vault);
+        await deleteVault(within, attempt, vault);
         return {};
       }),
   },

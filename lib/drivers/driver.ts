@@ -36,6 +36,11 @@ export interface KeystoreKind {
   readonly materials: readonly [MaterialKind, ...MaterialKind[]];
   /** Days between the request to delete a key and its end; 0 when deletion is immediate. */
   readonly pendingDeletionDays: number;
+  /**
+   * How much of the provider's standard quota each step uses up, in seconds in which nothing else could be done in the same account and
+   * region: what makes a plan's time.
+   */
+  readonly stepSeconds: Readonly<Record<StepName, number>>;
   /** Why such a key cannot live in this type of keystore, as a sentence naming what to change; undefined when it can. */
   refuses(spec: KeySpec): string | undefined;
   /** Why this label cannot be a key's name here; undefined when it can. Two different labels never become one name. */

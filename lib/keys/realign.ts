@@ -9,8 +9,7 @@ import type { Change } from '../records/database.ts';
 import { creation, fencedInstance, replacement, STORED } from '../records/entities.ts';
 import type { KeyPartition } from '../records/reading.ts';
 import type { Template } from '../templates/template.ts';
-import { assignedKeystores, datesFrom, differencesOf } from './alignment.ts';
-import type { Difference } from './alignment.ts';
+import { assignedKeystores, datesFrom } from './alignment.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { countKeysInVault, newInstance, templateUnchanged } from './create.ts';
 import type { KeyInstance, ManagedKey } from './key.ts';
@@ -20,13 +19,12 @@ import { requireState } from './lifecycle.ts';
 export interface Realignment {
   readonly key: ManagedKey;
   readonly instances: readonly KeyInstance[];
-  readonly differences: readonly Difference[];
 }
 
 /**
  * Decides what realigning makes of a key: general properties, lifecycle and assigned keystores. Pure. A keystore that drops out keeps the
  * material, disabled and marked as removed by the user; one that comes back is enabled again. What no keystore can change on an existing
- * key is among the differences, marked so. Throws `template_archived` and `state_conflict`.
+ * key stays as it is; `differencesOf` lists it. Throws `template_archived` and `state_conflict`.
  */
 export function decideRealignment(
   partition: KeyPartition,
@@ -52,12 +50,7 @@ export function decideRealignment(
     updatedAt: by.now,
     updatedBy: by.subject,
   };
-  const nameOf = (id: string) => keystores.find((keystore) => keystore.id === id)?.name ?? id;
-  return {
-    key: next,
-    instances: reassigned(partition.instances, next, by.now),
-    differences: differencesOf(key, template, assigned, nameOf),
-  };
+  return { key: next, instances: reassigned(partition.instances, next, by.now) };
 }
 
 /** Instances that an assignment changes or adds, with the work claimed; those that stay as they are are not among them. */

@@ -3,6 +3,7 @@ import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
 import { claimed, convergeAll } from '../drift/converge.ts';
+import { previewKeystores, totalSeconds } from '../drift/preview.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { instanceId } from '../keys/key.ts';
@@ -12,6 +13,7 @@ import type { Change } from '../records/database.ts';
 import { fencedInstance, READ, replacement, STORED } from '../records/entities.ts';
 import { readKey } from '../records/reading.ts';
 import { INDEX_KEY, ITEM } from '../records/table.ts';
+import type { WirePlannedChanges } from '../wire/planned.ts';
 import type { Keystore } from './keystore.ts';
 import { countInVault, shown } from './write.ts';
 
@@ -25,6 +27,15 @@ export async function instancesIn(deployment: Deployment, keystoreId: string): P
     if (String(item['sk']).startsWith('INSTANCE#')) instances.push(READ.keyInstance(item));
   }
   return instances;
+}
+
+/** The instances that a mode first does something to, as they would be. */
+export function retired(instances: readonly KeyInstance[], mode: DisconnectMode, now: Date): KeyInstance[] {
+  if (mode !== 'deactivate' && mode !== 'destroy') return [];
+  const wanted = mode === 'destroy' ? 'gone' : 'disabled';
+  return instances
+    .filter((instance) => instance.wanted !== wanted && instance.wanted !== 'gone')
+    .map((instance) => claimed({ ...instance, wanted, removedByUser: true }, mode, now));
 }
 
 /** Whether keys live in it that a `restrict` must protect: those that are active or deactivated. */
@@ -45,45 +56,59 @@ export async function disconnect(
   signal: AbortSignal,
 ): Promise<void> {
   const instances = await instancesIn(deployment, keystore.id);
-  if (mode === 'restrict' && holdsKeys(instances)) {
-    const count = instances.filter(({ keyState }) => keyState === 'active' || keyState === 'deactivated').length;
-    throw new Fault(
-      'in_use',
-      `The keystore holds ${count} active or deactivated keys. Take them out first, or delete it with mode deactivate, destroy or disconnect.`,
-    );
-  }
-  if (mode === 'deactivate') await retire(deployment, attempt, instances, 'disabled', signal);
-  if (mode === 'destroy') await retire(deployment, attempt, instances, 'gone', signal);
+  requireDisconnectable(instances, mode);
+  await retire(deployment, attempt, retired(instances, mode, deployment.clock()), signal);
   for (const instance of instances) await release(deployment, attempt, instance);
   await forgetKeystore(deployment, attempt, keystore, mode);
   // A key that was assigned in between, from the keystores as they were before.
   for (const instance of await instancesIn(deployment, keystore.id)) await release(deployment, attempt, instance);
 }
 
+/** What disconnecting would do to which key, and for how long. Changes nothing. Throws as `disconnect` does for `restrict`. */
+export async function previewDisconnect(
+  deployment: Deployment,
+  keystore: Keystore,
+  mode: DisconnectMode,
+  signal: AbortSignal,
+): Promise<WirePlannedChanges> {
+  const instances = await instancesIn(deployment, keystore.id);
+  requireDisconnectable(instances, mode);
+  const working = retired(instances, mode, deployment.clock());
+  const rows = await previewKeystores(deployment, undefined, working, new Map([[keystore.id, keystore]]), signal);
+  const changes = instances.map(({ label }) => ({ property: `keystores of ${label}`, before: keystore.name, after: null }));
+  return { changes, keystores: rows, estimated_seconds: totalSeconds(rows) };
+}
+
+/** Throws `in_use` when `restrict` must protect the keys that the keystore holds. */
+export function requireDisconnectable(instances: readonly KeyInstance[], mode: DisconnectMode): void {
+  if (mode !== 'restrict' || !holdsKeys(instances)) return;
+  const count = instances.filter(({ keyState }) => keyState === 'active' || keyState === 'deactivated').length;
+  throw new Fault(
+    'in_use',
+    `The keystore holds ${count} active or deactivated keys. Take them out first, or delete it with mode deactivate, destroy or disconnect.`,
+  );
+}
+
 async function retire(
   deployment: Deployment,
   attempt: Attempt,
   instances: readonly KeyInstance[],
-  wanted: 'disabled' | 'gone',
   signal: AbortSignal,
 ): Promise<void> {
   const failed = await pMap(
-    instances.filter((instance) => instance.wanted !== wanted && instance.wanted !== 'gone'),
+    instances,
     async (instance) => {
-      const now = deployment.clock();
-      const retired = claimed({ ...instance, wanted, removedByUser: true }, wanted === 'gone' ? 'destroy' : 'deactivate', now);
       const entry = {
         vaultId: instance.vaultId,
         type: 'managed_key',
         id: instance.keyId,
-        at: now,
+        at: deployment.clock(),
         status: 200,
-        before: { keystore: instance.keystoreId, wanted: instance.wanted },
-        after: { keystore: instance.keystoreId, wanted },
+        after: { keystore: instance.keystoreId, wanted: instance.wanted },
       } as const;
-      await commit(deployment.database, [fencedInstance(retired, instance.fence)], success(attempt, entry));
+      await commit(deployment.database, [fencedInstance(instance, instance.fence - 1)], success(attempt, entry));
       const partition = await readKey(deployment.database, instance.keyId);
-      await convergeAll(deployment, partition.key, [retired], signal);
+      await convergeAll(deployment, partition.key, [instance], signal);
       const after = await readKey(deployment.database, instance.keyId);
       const stored = after.instances.find((each) => instanceId(each) === instanceId(instance));
       return stored?.open === undefined && after.observed.get(instanceId(instance))?.error === undefined ? [] : [instance.label];
@@ -94,7 +119,7 @@ async function retire(
   if (labels.length === 0) return;
   throw new Fault(
     'keystore_unreachable',
-    `${labels.length} keys could not be ${wanted === 'gone' ? 'destroyed' : 'deactivated'} in the keystore, so it stays connected: ` +
+    `${labels.length} keys could not be taken out of use in the keystore, so it stays connected: ` +
       `${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', …' : ''}. Repeat when it answers again, or use mode disconnect.`,
   );
 }

@@ -67,6 +67,11 @@ export class Database {
     this.table = table;
   }
 
+  /** The client, for another way to the same table. */
+  protected static clientOf(database: Database): DynamoDBDocumentClient {
+    return database.#client;
+  }
+
   async get(key: ItemKey): Promise<RawItem | undefined> {
     const { Item } = await this.#client.send(
       new GetCommand({ TableName: this.table, Key: { ...key }, ConsistentRead: true }),

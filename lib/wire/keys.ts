@@ -6,6 +6,7 @@ import { date, dateTime, description, id, label, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { targetKeystoreReference } from './keystores.ts';
 import { anyOf, containing, days, flag, instantBounds, instants, oneOf, page, paging, sizes } from './lists.ts';
+import { plannedChanges } from './planned.ts';
 import { tag, tags } from './tag.ts';
 import {
   ALIGNMENT_STATUSES,
@@ -217,29 +218,11 @@ export const statusInKeystore = z.strictObject({
 });
 export type WireStatusInKeystore = Wire<typeof statusInKeystore>;
 
-export const statusInKeystores = z.strictObject({ status_in_keystores: z.array(statusInKeystore) });
-export type WireStatusInKeystores = Wire<typeof statusInKeystores>;
-
-/** Beyond UKO, in answers to `dry_run=true`: nothing of it has happened. */
-export const plannedChanges = z.strictObject({
-  differences: z.array(
-    z.strictObject({
-      property: z.string(),
-      key: z.union([z.string(), z.number(), z.boolean()]),
-      template: z.union([z.string(), z.number(), z.boolean()]),
-      changeable: z
-        .boolean()
-        .check(z.describe('False where no keystore can change an existing key so: it stays as it is.')),
-    }),
-  ),
-  keystores: z.array(
-    z.strictObject({
-      id: z.string(),
-      name: z.string(),
-      change: z.enum(['distribute', 'deactivate_and_keep', 'reactivate']),
-    }),
-  ),
+export const statusInKeystores = z.strictObject({
+  status_in_keystores: z.array(statusInKeystore),
+  planned_changes: z.optional(plannedChanges),
 });
+export type WireStatusInKeystores = Wire<typeof statusInKeystores>;
 
 export const managedKey = z.strictObject({
   id: z.optional(z.string()),

@@ -4,6 +4,7 @@ import type { KeystoreType } from '../keystores/keystore.ts';
 import { alsoWhenOthersFail, dateTime, description, groups, id, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { anyOf, containing, flag, oneOf, page, paging } from './lists.ts';
+import { plannedChanges } from './planned.ts';
 import { vaultReference, vaultReferenceInCreationRequest } from './vaults.ts';
 
 /** What a secret comes back as; sent back in a PATCH it means “unchanged”. */
@@ -406,7 +407,7 @@ export const keystoreQuery = z.strictObject({
 });
 
 export const dryRunQuery = z.strictObject({ dry_run: flag });
-export const deleteKeystoreQuery = z.strictObject({ mode: oneOf(DELETE_MODES) });
+export const deleteKeystoreQuery = z.strictObject({ mode: oneOf(DELETE_MODES), dry_run: flag });
 
 export const keystoreStatus = z.strictObject({
   last_heartbeat: z.optional(dateTime),
@@ -437,6 +438,7 @@ const shown = {
   href: z.optional(z.string()),
   status: keystoreStatus,
   tls_proxy: z.optional(z.string()),
+  planned_changes: z.optional(plannedChanges),
 };
 const hidden = z.string().check(z.describe(`Always ${SECRET_PLACEHOLDER}, or empty when none is stored.`));
 

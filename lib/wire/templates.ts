@@ -4,6 +4,7 @@ import { KEYSTORE_TYPES } from '../keystores/keystore.ts';
 import { alsoWhenOthersFail, dateTime, description, group, id, namingScheme, period, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { anyOf, containing, instants, page, paging, sizes } from './lists.ts';
+import { plannedChanges } from './planned.ts';
 import { vaultReference, vaultReferenceInCreationRequest } from './vaults.ts';
 
 export const TEMPLATE_TYPES = ['shadow', 'system', 'user_defined'] as const;
@@ -253,6 +254,7 @@ export const template = z.strictObject({
   keystores: z.array(keystoreProperties),
   href: z.optional(z.string()),
   managing_systems: z.optional(z.array(z.enum(MANAGING_SYSTEMS))),
+  planned_changes: z.optional(plannedChanges),
 });
 export type WireTemplate = Wire<typeof template>;
 

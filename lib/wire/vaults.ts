@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { dateTime, description, id, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { containing, page, paging } from './lists.ts';
+import { plannedChanges } from './planned.ts';
 
 const name = text({
   minimum: 1,
@@ -51,6 +52,7 @@ export const vault = z.strictObject({
   keys_count: z.int(),
   key_templates_count: z.int(),
   keystores_count: z.int(),
+  planned_changes: z.optional(plannedChanges),
 });
 export type WireVault = Wire<typeof vault>;
 

@@ -1,6 +1,6 @@
 import type { MaterialKind } from '../../keys/key.ts';
 import type { AwsKeyRule } from '../aws-kms/kind.ts';
-import { AWS_KEY_RULES, refusesAwsLabel, refusesAwsTags, refusesBy } from '../aws-kms/kind.ts';
+import { AWS_STEP_SECONDS, AWS_KEY_RULES, refusesAwsLabel, refusesAwsTags, refusesBy } from '../aws-kms/kind.ts';
 import type { KeystoreKind } from '../driver.ts';
 
 /**
@@ -16,6 +16,7 @@ const MATERIALS = ['native'] as const satisfies readonly MaterialKind[];
 
 /** An AWS KMS custom key store that is backed by an AWS CloudHSM cluster. */
 export const awsCloudHsmKind: KeystoreKind = {
+  stepSeconds: AWS_STEP_SECONDS,
   type: 'aws_cloudhsm',
   materials: MATERIALS,
   pendingDeletionDays: 7,

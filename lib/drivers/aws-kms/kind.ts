@@ -167,7 +167,24 @@ export function refusesAwsTags(tags: readonly Tag[]): string | undefined {
 const MATERIALS = ['imported', 'native'] as const satisfies readonly MaterialKind[];
 
 /** AWS KMS: one keystore is one account and region. */
+/**
+ * From the request quotas of AWS KMS: most calls that change something 5 a second, GetParametersForImport 1, ImportKeyMaterial and
+ * ScheduleKeyDeletion 15, TagResource 10. `create` is CreateKey and CreateAlias, `rename` an alias moved and one deleted.
+ */
+export const AWS_STEP_SECONDS: KeystoreKind['stepSeconds'] = {
+  create: 1 / 5 + 1 / 5,
+  import: 1 + 1 / 15,
+  enable: 1 / 5,
+  disable: 1 / 5,
+  rename: 1 / 5 + 1 / 5 + 1 / 10,
+  tag: 1 / 10 + 1 / 5,
+  rotate: 1 + 1 / 15 + 1 / 5,
+  schedule_deletion: 1 / 15,
+  cancel_deletion: 1 / 5,
+};
+
 export const awsKmsKind: KeystoreKind = {
+  stepSeconds: AWS_STEP_SECONDS,
   type: 'aws_kms',
   materials: MATERIALS,
   pendingDeletionDays: 7,

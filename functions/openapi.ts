@@ -1,0 +1,137 @@
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { gzipSync } from 'node:zlib';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { readConfig } from '../lib/config.ts';
+import { openApiDocument } from '../lib/wire/openapi.ts';
+import { baseUrlOf, serve } from './http.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Something to serve: its content as it is and, for what is large, compressed. */
+interface Content {
+  readonly type: string;
+  readonly plain: Buffer;
+  readonly gzip: Buffer;
+  readonly etag: string;
+}
+
+const TITLE = 'Shearline API';
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>${TITLE}</title>
+    <link rel="icon" href="data:," />
+    <link rel="stylesheet" href="docs/swagger-ui.css" />
+  </head>
+  <body>
+    <div id="api"></div>
+    <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> does not.</noscript>
+    <script src="docs/swagger-ui-bundle.js"></script>
+    <script src="docs/start.js"></script>
+  </body>
+</html>
+`;
+// The library sends what it loads to a validator on the internet unless it is told not to.
+const START = `SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#api',
+  deepLinking: true,
+  filter: true,
+  docExpansion: 'list',
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+});
+`;
+
+/** Scripts, styles and requests of this origin only, nothing inline, in nobody's frame. */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+type Make = (request: { readonly baseUrl: string }) => Content;
+
+const ROUTES: Readonly<Record<string, Make>> = {
+  'GET /api/v4/openapi.json': perBase((baseUrl) =>
+    content('application/json; charset=utf-8', JSON.stringify(openApiDocument({ version: '4.13.2', serverUrl: baseUrl }))),
+  ),
+  'GET /api/v4/docs': once(() => content('text/html; charset=utf-8', PAGE)),
+  'GET /api/v4/docs/start.js': once(() => content('text/javascript; charset=utf-8', START)),
+  'GET /api/v4/docs/swagger-ui-bundle.js': library('swagger-ui-bundle.js', 'text/javascript; charset=utf-8'),
+  'GET /api/v4/docs/swagger-ui.css': library('swagger-ui.css', 'text/css; charset=utf-8'),
+};
+
+const otherwise = serve({});
+
+/** The OpenAPI document and a page to read it with, for everybody: neither tells more than the source does. */
+export async function handler(event: unknown, context?: Context): Promise<APIGatewayProxyStructuredResultV2> {
+  const given: Partial<APIGatewayProxyEventV2> = typeof event === 'object' && event !== null ? event : {};
+  const make = ROUTES[given.routeKey ?? ''];
+  if (make === undefined || given.requestContext === undefined) return await otherwise(event, context);
+  const headers = Object.fromEntries(
+    Object.entries(given.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const baseUrl = baseUrlOf({ event: given, headers }, readConfig(process.env).publicUrl);
+  return answer(make({ baseUrl }), headers);
+}
+
+function answer(
+  { type, plain, gzip, etag }: Content,
+  headers: Readonly<Record<string, string | undefined>>,
+): APIGatewayProxyStructuredResultV2 {
+  const common = {
+    etag,
+    // Revalidated each time: a deployment must show at once.
+    'cache-control': 'no-cache',
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'content-security-policy': PAGE_POLICY,
+    vary: 'accept-encoding',
+  };
+  if (headers['if-none-match']?.includes(etag) === true) return { statusCode: 304, headers: common };
+  const typed = { ...common, 'content-type': type };
+  if (!/\bgzip\b/.test(headers['accept-encoding'] ?? '')) {
+    return { statusCode: 200, headers: typed, body: plain.toString('utf8') };
+  }
+  return {
+    statusCode: 200,
+    headers: { ...typed, 'content-encoding': 'gzip' },
+    body: gzip.toString('base64'),
+    isBase64Encoded: true,
+  };
+}
+
+function content(type: string, text: string | Buffer): Content {
+  const plain = Buffer.from(text);
+  const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 22);
+  return { type, plain, gzip: gzipSync(plain), etag: `"${hash}"` };
+}
+
+function library(file: string, type: string): Make {
+  return once(() => content(type, readFileSync(require.resolve(`swagger-ui-dist/${file}`))));
+}
+
+function once(make: () => Content): Make {
+  let made: Content | undefined;
+  return () => (made ??= make());
+}
+
+/** The last one is kept: a deployment is asked under one name nearly always. */
+function perBase(make: (baseUrl: string) => Content): Make {
+  let made: { readonly baseUrl: string; readonly content: Content } | undefined;
+  return ({ baseUrl }) => {
+    if (made?.baseUrl !== baseUrl) made = { baseUrl, content: make(baseUrl) };
+    return made.content;
+  };
+}
