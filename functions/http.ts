@@ -418,7 +418,10 @@ const HOST = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(?::\d{1,5})?$/;
 const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::|$)/;
 
 /** The base of every `href`: absolute, without trailing slash and without `/api/v4`. `headers` by names in lower case. */
-export function baseUrlOf({ event, headers }: Pick<Exchange, 'event' | 'headers'>, publicUrl: string | undefined): string {
+export function baseUrlOf(
+  { event, headers }: Pick<Exchange, 'event' | 'headers'>,
+  publicUrl: string | undefined,
+): string {
   if (publicUrl !== undefined) return publicUrl;
   const asked = headers['host'] ?? '';
   const host = HOST.test(asked) ? asked : (event.requestContext?.domainName ?? 'localhost');

@@ -60,11 +60,16 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+/** Makes what a route serves. */
 type Make = (request: { readonly baseUrl: string }) => Content;
 
-const ROUTES: Readonly<Record<string, Make>> = {
+/** What is served beside the operations, by route. */
+export const ROUTES: Readonly<Record<string, Make>> = {
   'GET /api/v4/openapi.json': perBase((baseUrl) =>
-    content('application/json; charset=utf-8', JSON.stringify(openApiDocument({ version: '4.13.2', serverUrl: baseUrl }))),
+    content(
+      'application/json; charset=utf-8',
+      JSON.stringify(openApiDocument({ version: '4.13.2', serverUrl: baseUrl })),
+    ),
   ),
   'GET /api/v4/docs': once(() => content('text/html; charset=utf-8', PAGE)),
   'GET /api/v4/docs/start.js': once(() => content('text/javascript; charset=utf-8', START)),

@@ -199,6 +199,8 @@ const ERROR_RESPONSE = {
   content: json(errors.apiError),
 };
 
+const ERROR = { $ref: '#/components/responses/Error' };
+
 function operationOf(operationId: string, row: Operation): object {
   const body = row.body instanceof z.ZodMiniOptional ? (row.body.def.innerType as z.ZodMiniType) : row.body;
   return {
@@ -215,7 +217,7 @@ function operationOf(operationId: string, row: Operation): object {
     ],
     // Operations without content take an empty object, which needs no mention.
     ...(NAMES.has(body) ? { requestBody: { required: body === row.body, content: json(body) } } : {}),
-    responses: { [row.success]: success(row), default: { $ref: '#/components/responses/Error' } },
+    responses: { [row.success]: success(row), '4XX': ERROR, '5XX': ERROR },
   };
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { ROUTES } from '../../functions/openapi.ts';
 import { readConfig } from '../../lib/config.ts';
 import { tableDefinition } from '../../lib/records/table.ts';
 
@@ -46,7 +47,7 @@ describe('serverless.yml', () => {
     expect(service.resources.Resources.Table.Properties).toMatchObject(tableDefinition('shearline-dev'));
   });
 
-  test('has one route for each operation of the contract, and one for everything else', () => {
+  test('has one route for each operation of the contract, those of the OpenAPI page, and one for everything else', () => {
     const { operations } = CONTRACT.parse(
       JSON.parse(readFileSync(join(PROJECT, 'test/wire/uko-api-v4.13.json'), 'utf8')),
     );
@@ -55,7 +56,8 @@ describe('serverless.yml', () => {
         httpApi === undefined ? [] : [typeof httpApi === 'string' ? httpApi : `${httpApi.method} ${httpApi.path}`],
       ),
     );
-    expect(routes.toSorted()).toEqual(['*', ...operations.map(({ method, path }) => `${method} ${path}`)].toSorted());
+    const expected = ['*', ...Object.keys(ROUTES), ...operations.map(({ method, path }) => `${method} ${path}`)];
+    expect(routes.toSorted()).toEqual(expected.toSorted());
   });
 
   test('has a file for each function', () => {
