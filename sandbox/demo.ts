@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-kms';
 import * as z from 'zod/mini';
 import { ITEM } from '../lib/records/table.ts';
-import type { Answer, ApiClient, Json, Request } from './api-client.ts';
+import { expectStatus, UnexpectedAnswer } from './api-client.ts';
+import type { Answer, ApiClient, Json } from './api-client.ts';
 import { KEYSTORE_ACCOUNT, operatorClient } from './aws-accounts.ts';
 import { startEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
@@ -38,10 +39,16 @@ const KEY = z.object({
   expiration_date: z.optional(z.string()),
   template: z.object({ alignment_status: z.string() }),
   status_in_keystores: z.array(STATUS),
-  planned_changes: z.optional(z.object({ keystores: z.array(z.object({ name: z.string(), change: z.string() })) })),
 });
 
 const CREATED = z.object({ id: z.string() });
+
+/** What a dry run adds to an answer. */
+const PLANNED = z.object({
+  planned_changes: z.object({
+    keystores: z.array(z.object({ name: z.string(), steps: z.array(z.string()), reason: z.string() })),
+  }),
+});
 
 const EAST = 'us-east-1';
 const CENTRAL = 'eu-central-1';
@@ -74,7 +81,7 @@ try {
   process.exit(0);
 } catch (error) {
   await environment?.stop();
-  if (!(error instanceof ExpectationFailed)) exitWith(error);
+  if (!(error instanceof ExpectationFailed || error instanceof UnexpectedAnswer)) exitWith(error);
   console.error(styleText('red', `   ✗ ${error.message}`, { stream: process.stderr }));
   process.exit(1);
 }
@@ -91,21 +98,13 @@ async function story(running: Environment): Promise<void> {
   const reader = as('reader');
   const operator = (region: string) => operatorClient(endpoints.keystores.aws_kms, region);
 
-  const ask = async (client: ApiClient, status: number, request: Request): Promise<Answer> => {
-    const answer = await client.send(request);
-    if (answer.status !== status) {
-      throw new ExpectationFailed(
-        `${request.method} ${request.path}: expected ${status}, saw ${answer.status} ${JSON.stringify(answer.body)}`,
-      );
-    }
-    return answer;
-  };
   const create = async (client: ApiClient, path: string, body: Json) => {
-    const answer = await ask(client, 201, { method: 'POST', path, body });
+    const answer = await expectStatus(client, 201, { method: 'POST', path, body });
     return { id: CREATED.parse(answer.body).id, etag: tagOf(answer), body: answer.body };
   };
   const keyAfter = (answer: Answer) => ({ ...KEY.parse(answer.body), etag: tagOf(answer) });
-  const getKey = async (id: string) => keyAfter(await ask(reader, 200, { method: 'GET', path: `/managed_keys/${id}` }));
+  const getKey = async (id: string) =>
+    keyAfter(await expectStatus(reader, 200, { method: 'GET', path: `/managed_keys/${id}` }));
   const scan = async () => {
     tell.outside('EventBridge', 'the scan runs, as it does every 15 minutes');
     const started = performance.now();
@@ -180,7 +179,7 @@ async function story(running: Environment): Promise<void> {
   });
   tell.expect('and what a scan finds leaves the ETag alone', drifted.etag, created.etag);
   const verified = STATUSES.parse(
-    (await ask(reader, 200, { method: 'GET', path: `/managed_keys/${fresh.id}/status_in_keystores` })).body,
+    (await expectStatus(reader, 200, { method: 'GET', path: `/managed_keys/${fresh.id}/status_in_keystores` })).body,
   );
   tell.show(statusLines(verified.status_in_keystores));
   tell.expect('so does verify sync, which asks every keystore now', detailsOf(verified.status_in_keystores, 'kms-eu'), [
@@ -196,7 +195,7 @@ async function story(running: Environment): Promise<void> {
   ]);
   const synced = STATUSES.parse(
     (
-      await ask(deployer, 200, {
+      await expectStatus(deployer, 200, {
         method: 'POST',
         path: `/managed_keys/${fresh.id}/sync_status_in_keystores`,
         ifMatch: drifted.etag,
@@ -288,15 +287,20 @@ async function story(running: Environment): Promise<void> {
   tell.chapter('f', 'A third keystore joins the group, leaves it and joins again');
   const third = await keystore('kms-west', 'us_west_2', ['Staging']);
   const regroup = async (groups: string[]) => {
-    const now = tagOf(await ask(administrator, 200, { method: 'GET', path: `/keystores/${third.id}` }));
-    await ask(administrator, 200, { method: 'PATCH', path: `/keystores/${third.id}`, ifMatch: now, body: { groups } });
+    const now = tagOf(await expectStatus(administrator, 200, { method: 'GET', path: `/keystores/${third.id}` }));
+    await expectStatus(administrator, 200, {
+      method: 'PATCH',
+      path: `/keystores/${third.id}`,
+      ifMatch: now,
+      body: { groups },
+    });
     return await getKey(fresh.id);
   };
-  const realign = async (etag: string, query = '') => {
+  const realign = async (etag: string) => {
     const answer = keyAfter(
-      await ask(deployer, 200, {
+      await expectStatus(deployer, 200, {
         method: 'POST',
-        path: `/managed_keys/${fresh.id}/update_from_template${query}`,
+        path: `/managed_keys/${fresh.id}/update_from_template`,
         ifMatch: etag,
       }),
     );
@@ -306,11 +310,18 @@ async function story(running: Environment): Promise<void> {
   const west = operator(WEST);
   const joined = await regroup(['Staging', 'Production']);
   tell.expect('the key is unaligned', joined.template.alignment_status, 'unaligned');
-  const planned = await realign(joined.etag, '?dry_run=true');
-  tell.show((planned.planned_changes?.keystores ?? []).map(({ name, change }) => `planned: ${change} in ${name}`));
-  tell.expect('a dry run shows what would happen', planned.planned_changes?.keystores, [
-    { name: 'kms-west', change: 'distribute' },
-  ]);
+  const rehearsed = await expectStatus(deployer, 200, {
+    method: 'POST',
+    path: `/managed_keys/${fresh.id}/update_from_template?dry_run=true`,
+    ifMatch: joined.etag,
+  });
+  const planned = PLANNED.parse(rehearsed.body).planned_changes.keystores;
+  tell.show(planned.map(({ name, steps, reason }) => `planned in ${name}: ${steps.join(', ')}. ${reason}`));
+  tell.expect(
+    'a dry run shows what would happen',
+    planned.map(({ name, steps }) => [name, steps.includes('create'), steps.includes('import')]),
+    [['kms-west', true, true]],
+  );
   tell.expect(`and changes nothing in ${WEST}`, (await west.send(new ListKeysCommand({}))).Keys, []);
   tell.expect('nor in the record', (await getKey(fresh.id)).etag, joined.etag);
   const distributed = await realign(joined.etag);
@@ -348,8 +359,10 @@ async function story(running: Environment): Promise<void> {
 
   tell.chapter('g', 'The template changes; it is archived; a stale and a missing If-Match');
   const edit = async (body: Json) => {
-    const now = tagOf(await ask(creator, 200, { method: 'GET', path: `/templates/${template.id}` }));
-    return tagOf(await ask(creator, 200, { method: 'PATCH', path: `/templates/${template.id}`, ifMatch: now, body }));
+    const now = tagOf(await expectStatus(creator, 200, { method: 'GET', path: `/templates/${template.id}` }));
+    return tagOf(
+      await expectStatus(creator, 200, { method: 'PATCH', path: `/templates/${template.id}`, ifMatch: now, body }),
+    );
   };
   const edited = await edit({ key: { expiration_date: 'P2Y' } });
   const longer = await getKey(fresh.id);
@@ -362,22 +375,26 @@ async function story(running: Environment): Promise<void> {
     ['aligned', 1],
   );
   const archived = tagOf(
-    await ask(creator, 200, { method: 'POST', path: `/templates/${template.id}/archive`, ifMatch: edited }),
+    await expectStatus(creator, 200, { method: 'POST', path: `/templates/${template.id}/archive`, ifMatch: edited }),
   );
   const align = `/managed_keys/${fresh.id}/update_from_template`;
-  await ask(deployer, 409, { method: 'POST', path: align, ifMatch: renewed.etag });
-  await ask(creator, 409, {
+  await expectStatus(deployer, 409, { method: 'POST', path: align, ifMatch: renewed.etag });
+  await expectStatus(creator, 409, {
     method: 'POST',
     path: '/managed_keys',
     body: { vault: { id: vault.id }, template_name: 'production-aes', label: 'demo/late' },
   });
-  await ask(deployer, 412, { method: 'POST', path: align, ifMatch: longer.etag });
-  await ask(deployer, 428, { method: 'POST', path: align });
-  await ask(creator, 200, { method: 'POST', path: `/templates/${template.id}/unarchive`, ifMatch: archived });
+  await expectStatus(deployer, 412, { method: 'POST', path: align, ifMatch: longer.etag });
+  await expectStatus(deployer, 428, { method: 'POST', path: align });
+  await expectStatus(creator, 200, { method: 'POST', path: `/templates/${template.id}/unarchive`, ifMatch: archived });
 
   tell.chapter('h', 'Deactivate, destroy, remove from the vault');
   const off = keyAfter(
-    await ask(deployer, 200, { method: 'POST', path: `/managed_keys/${fresh.id}/deactivate`, ifMatch: renewed.etag }),
+    await expectStatus(deployer, 200, {
+      method: 'POST',
+      path: `/managed_keys/${fresh.id}/deactivate`,
+      ifMatch: renewed.etag,
+    }),
   );
   tell.show(statusLines(off.status_in_keystores));
   tell.expect(
@@ -387,7 +404,11 @@ async function story(running: Environment): Promise<void> {
   );
   tell.expect('AWS KMS agrees', (await stateInKms(EAST, inUs))?.KeyState, 'Disabled');
   const destroyed = keyAfter(
-    await ask(administrator, 200, { method: 'POST', path: `/managed_keys/${fresh.id}/destroy`, ifMatch: off.etag }),
+    await expectStatus(administrator, 200, {
+      method: 'POST',
+      path: `/managed_keys/${fresh.id}/destroy`,
+      ifMatch: off.etag,
+    }),
   );
   tell.show(
     destroyed.status_in_keystores.map(
@@ -400,8 +421,12 @@ async function story(running: Environment): Promise<void> {
     ['destroyed', true, true, true],
   );
   tell.expect('in AWS KMS too', (await stateInKms(EAST, inUs))?.KeyState, 'PendingDeletion');
-  await ask(administrator, 204, { method: 'DELETE', path: `/managed_keys/${fresh.id}`, ifMatch: destroyed.etag });
-  await ask(reader, 404, { method: 'GET', path: `/managed_keys/${fresh.id}` });
+  await expectStatus(administrator, 204, {
+    method: 'DELETE',
+    path: `/managed_keys/${fresh.id}`,
+    ifMatch: destroyed.etag,
+  });
+  await expectStatus(reader, 404, { method: 'GET', path: `/managed_keys/${fresh.id}` });
   tell.say('✓ gone from the vault');
 }
 
