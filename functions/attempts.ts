@@ -36,9 +36,20 @@ export async function attempted<Id extends OperationId>(
     correlationId: call.correlationId,
     alongside,
   });
-  if (call.dryRun) return rehearsed(call, (within) => run(attemptWith(() => []), within));
+  if (call.dryRun)
+    return rehearsed(call, (within) =>
+      run(
+        attemptWith(() => []),
+        within,
+      ),
+    );
   if (call.idempotencyKey === undefined || current === undefined) {
-    return decidedAnew(() => run(attemptWith(() => []), deployment()));
+    return decidedAnew(() =>
+      run(
+        attemptWith(() => []),
+        deployment(),
+      ),
+    );
   }
   const request = {
     subject: call.caller.subject,

@@ -65,7 +65,11 @@ export const handler = serve(
         const mode = call.query.mode ?? 'restrict';
         if (call.dryRun) {
           const planned_changes = await previewDisconnect(within, keystore, mode, call.signal);
-          return { status: 200, body: JSON.stringify({ planned_changes }), contentType: 'application/json; charset=utf-8' };
+          return {
+            status: 200,
+            body: JSON.stringify({ planned_changes }),
+            contentType: 'application/json; charset=utf-8',
+          };
         }
         await disconnect(within, attempt, keystore, mode, call.signal);
         return {};

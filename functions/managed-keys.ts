@@ -1,16 +1,36 @@
 import { listableVaults, requirePermission } from '../lib/access/permissions.ts';
+import { assign, decideAssignment } from '../lib/keys/assign.ts';
 import { createKey, planKey, templateNamed } from '../lib/keys/create.ts';
 import { decideEdit, edit } from '../lib/keys/edit.ts';
 import { listKeys } from '../lib/keys/list.ts';
 import { openKey } from '../lib/keys/open.ts';
 import { removeKey } from '../lib/keys/remove.ts';
+import { chosenKeystores, shadowTemplate } from '../lib/keys/shadow.ts';
 import { listVersions } from '../lib/keys/versions.ts';
 import { keystoresOfVault, readVaultCounters } from '../lib/records/reading.ts';
+import type { Keystore } from '../lib/keystores/keystore.ts';
+import type { Template } from '../lib/templates/template.ts';
+import { templateKeyFrom } from '../lib/templates/wire.ts';
 import { pageOf } from '../lib/wire/lists.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { requireVault, serve } from './http.ts';
+import type { Call } from './http.ts';
 import { answerWithKey } from './key-answer.ts';
+
+/** The template that the key is to be made from: the one named, or a shadow template of what was given in its place. */
+async function templateFor(
+  call: Call<'CreateManagedKey'>,
+  keystores: readonly Keystore[],
+  by: { readonly id: string; readonly subject: string; readonly now: Date },
+): Promise<Template> {
+  const { vault, template_name: name, key, keystores: chosen } = call.body;
+  if (name !== undefined) return templateNamed(deployment(), vault.id, name);
+  const [first, ...others] = chosenKeystores(chosen?.map(({ id }) => id) ?? [], keystores, 'keystores');
+  if (key === undefined || first === undefined)
+    throw new Error('The schema lets no request in without key and keystores.');
+  return shadowTemplate(vault.id, templateKeyFrom(key), [first, ...others], {}, by);
+}
 
 export const handler = serve(
   {
@@ -26,15 +46,15 @@ export const handler = serve(
           requirePermission(call.caller, 'create_key', body.vault.id);
           requireVault(call.vaultHeader, body.vault.id);
           const { keystoresGeneration } = await readVaultCounters(database, body.vault.id);
-          const template = await templateNamed(deployment(), body.vault.id, body.template_name);
           const keystores = await keystoresOfVault(database, body.vault.id);
+          const by = { id: newId(), subject: call.caller.subject, now: clock() };
+          const template = await templateFor(call, keystores, { ...by, id: newId() });
           const given = {
             label: body.label,
             description: body.description ?? '',
             labelTags: body.label_tags ?? [],
             tags: body.tags ?? [],
           };
-          const by = { id: newId(), subject: call.caller.subject, now: clock() };
           const planned = planKey(template, keystores, given, by);
           await createKey(within, attempt, template, planned, keystoresGeneration, call.signal);
           return answerWithKey(planned.key.id, call.baseUrl, 201);
@@ -47,17 +67,41 @@ export const handler = serve(
     },
     UpdateManagedKey: (call) =>
       attempted(call, async (attempt, within) => {
-        const { key, partition } = await openKey(deployment(), call, 'edit_key');
-        const { label, description, activation_date: activationDate, expiration_date: expirationDate, tags } = call.body;
-        const by = { subject: call.caller.subject, now: deployment().clock() };
+        const { key, partition, context, keystoresGeneration } = await openKey(deployment(), call, 'edit_key');
+        const {
+          label,
+          description,
+          activation_date: activationDate,
+          expiration_date: expirationDate,
+          tags,
+        } = call.body;
+        const { referenced_keystores: chosen } = call.body;
+        const by = { id: deployment().newId(), subject: call.caller.subject, now: deployment().clock() };
         const decision = decideEdit(partition, key, { label, description, activationDate, expirationDate, tags }, by);
-        await edit(within, attempt, key, decision, call.signal);
+        if (chosen === undefined || context.template === undefined) {
+          await edit(within, attempt, key, decision, call.signal);
+          return answerWithKey(key.id, call.baseUrl);
+        }
+        const keystores = chosenKeystores(
+          chosen.map(({ id }) => id),
+          [...context.keystores.values()],
+          'referenced_keystores',
+        );
+        const assignment = decideAssignment(
+          partition,
+          decision.key,
+          context.template,
+          keystores,
+          decision.instances,
+          by,
+        );
+        await assign(within, attempt, key, context.template, assignment, keystoresGeneration, call.signal);
         return answerWithKey(key.id, call.baseUrl);
       }),
     DeleteManagedKey: (call) =>
       attempted(call, async (attempt, within) => {
-        const { key, partition } = await openKey(deployment(), call, 'destroy_deactivated_key');
-        await removeKey(within, attempt, partition, key);
+        const { key, partition, context } = await openKey(deployment(), call, 'destroy_deactivated_key');
+        await removeKey(within, attempt, partition, key, context.template);
         return {};
       }),
     ListManagedKeyVersions: async (call) => {

@@ -9,7 +9,13 @@ import { auditEvent } from '../lib/records/audit.ts';
 import type { AuditEvent } from '../lib/records/audit.ts';
 import type { RawItem } from '../lib/records/database.ts';
 import { READ } from '../lib/records/entities.ts';
-import { readKey, readKeystoreHealth, readTemplateKeysCount, readVault, readVaultCounters } from '../lib/records/reading.ts';
+import {
+  readKey,
+  readKeystoreHealth,
+  readTemplateKeysCount,
+  readVault,
+  readVaultCounters,
+} from '../lib/records/reading.ts';
 import type { KeyPartition } from '../lib/records/reading.ts';
 import { Rehearsed, RehearsalDatabase } from '../lib/records/rehearsal.ts';
 import { presentTemplate } from '../lib/templates/view.ts';
@@ -43,7 +49,11 @@ function items(error: Rehearsed): RawItem[] {
   return error.changes.flatMap((change) => (change.op === 'put' ? [change.item] : []));
 }
 
-async function preview(call: Pick<Call<OperationId>, 'baseUrl' | 'signal' | 'operation'>, puts: RawItem[], within: Deployment) {
+async function preview(
+  call: Pick<Call<OperationId>, 'baseUrl' | 'signal' | 'operation'>,
+  puts: RawItem[],
+  within: Deployment,
+) {
   const event = eventOf(puts);
   const instances = puts.filter(({ sk }) => String(sk).startsWith('INSTANCE#')).map(READ.keyInstance);
   const deletes = call.operation.startsWith('Delete');

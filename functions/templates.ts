@@ -36,10 +36,7 @@ async function answer(template: Template, call: Pick<TemplateCall, 'baseUrl'>, s
 }
 
 type EditCall =
-  | Call<'UpdateKeyTemplate'>
-  | Call<'ArchiveKeyTemplate'>
-  | Call<'UnarchiveKeyTemplate'>
-  | Call<'ExposeKeyTemplate'>;
+  Call<'UpdateKeyTemplate'> | Call<'ArchiveKeyTemplate'> | Call<'UnarchiveKeyTemplate'> | Call<'ExposeKeyTemplate'>;
 
 function edit(call: EditCall, editOf: (template: Template) => TemplateEdit) {
   return attempted(

@@ -6,7 +6,11 @@ import type { Range, WirePage } from './wire/lists.ts';
 
 /** What a list was asked for: its parsed query, and the URL that its page links repeat. */
 export interface ListCall<Query> {
-  readonly query: Query & { readonly limit: number; readonly offset: number; readonly sort?: readonly string[] | undefined };
+  readonly query: Query & {
+    readonly limit: number;
+    readonly offset: number;
+    readonly sort?: readonly string[] | undefined;
+  };
   readonly url: string;
   readonly baseUrl: string;
 }

@@ -87,8 +87,18 @@ export async function convergeAll(
   signal: AbortSignal,
 ): Promise<void> {
   // What shares a key with a newer version is looked at when that one is done.
-  await convergeEach(deployment, key, instances.filter(({ outgrown }) => !outgrown), signal);
-  await convergeEach(deployment, key, instances.filter(({ outgrown }) => outgrown), signal);
+  await convergeEach(
+    deployment,
+    key,
+    instances.filter(({ outgrown }) => !outgrown),
+    signal,
+  );
+  await convergeEach(
+    deployment,
+    key,
+    instances.filter(({ outgrown }) => outgrown),
+    signal,
+  );
 }
 
 async function convergeEach(

@@ -12,5 +12,7 @@ export function isOurs(
   // Whatever is current in it now, it is not this version yet.
   if (instance.rotating) return false;
   if (instance.outgrown) return true;
-  return binding.fingerprint === undefined || seen.fingerprint === undefined || binding.fingerprint === seen.fingerprint;
+  return (
+    binding.fingerprint === undefined || seen.fingerprint === undefined || binding.fingerprint === seen.fingerprint
+  );
 }

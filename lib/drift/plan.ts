@@ -47,7 +47,9 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
   }
   if (seen.state === 'pending_deletion') return steps('cancel_deletion', 'enable');
   if (seen.state === 'no_material') {
-    return imported ? steps('import') : { outcome: 'cannot', why: 'the keystore holds no material, and none was kept for it' };
+    return imported
+      ? steps('import')
+      : { outcome: 'cannot', why: 'the keystore holds no material, and none was kept for it' };
   }
   if (instance.rotating) return seen.state === 'disabled' ? steps('enable', 'rotate') : steps('rotate');
   if (imported && instance.binding?.fingerprint === undefined && seen.fingerprint !== undefined) {
@@ -63,7 +65,8 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
   if (seen.state === 'unusable') {
     return { outcome: 'cannot', why: 'restore its backing key in the HSM cluster from a backup, or rotate the key' };
   }
-  const name: StepName[] = instance.current && (seen.name === 'missing' || seen.name === 'leads_elsewhere') ? ['rename'] : [];
+  const name: StepName[] =
+    instance.current && (seen.name === 'missing' || seen.name === 'leads_elsewhere') ? ['rename'] : [];
   const state: StepName[] = seen.state === 'disabled' ? ['enable'] : [];
   return name.length + state.length === 0 ? AGREES : steps(...state, ...name);
 }

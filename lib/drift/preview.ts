@@ -30,7 +30,10 @@ export async function previewKeystores(
       const plan = 'seen' in look ? planFor(instance, look.seen) : undefined;
       const steps = plan?.outcome === 'steps' ? plan.steps : [];
       const keystore = keystores.get(instance.keystoreId);
-      const ahead = plan === undefined ? 'It would be tried again until it answers' : sentenceOf(plan).replace(/^Sync would/, 'Would');
+      const ahead =
+        plan === undefined
+          ? 'It would be tried again until it answers'
+          : sentenceOf(plan).replace(/^Sync would/, 'Would');
       return {
         id: instance.keystoreId,
         name: keystore?.name ?? instance.keystoreId,

@@ -39,7 +39,9 @@ export interface KeystoreScan {
  */
 export async function scan(deployment: Deployment, signal: AbortSignal): Promise<KeystoreScan[]> {
   const vaults = await allVaults(deployment.database);
-  const keystores = (await pMap(vaults, (vault) => keystoresOfVault(deployment.database, vault.id), { concurrency: 8 })).flat();
+  const keystores = (
+    await pMap(vaults, (vault) => keystoresOfVault(deployment.database, vault.id), { concurrency: 8 })
+  ).flat();
   return pMap(keystores, (keystore) => scanKeystore(deployment, keystore, signal), { concurrency: KEYSTORES_AT_ONCE });
 }
 

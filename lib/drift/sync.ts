@@ -57,7 +57,11 @@ export async function sync(
     values: { ':revision': key.revision },
     refused: changedMeanwhile,
   };
-  const changes = [...attempt.alongside(key.id), unchanged, ...work.map((instance) => fencedInstance(instance, instance.fence - 1))];
+  const changes = [
+    ...attempt.alongside(key.id),
+    unchanged,
+    ...work.map((instance) => fencedInstance(instance, instance.fence - 1)),
+  ];
   const after = {
     repaired: repairs.flatMap(({ plan, verified }) =>
       plan.outcome === 'steps' ? [{ keystore: verified.instance.keystoreId, steps: plan.steps }] : [],

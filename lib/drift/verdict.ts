@@ -38,7 +38,12 @@ const ROWS: Record<'active' | 'deactivated' | 'destroyed' | 'pre_activation' | '
     not_present: ACTIVE_NOT,
     wrong_key: ACTIVE_NOT,
   },
-  deactivated: { not_active: DEACTIVATED, not_present: DEACTIVATED, active: DEACTIVATED_NOT, wrong_key: DEACTIVATED_NOT },
+  deactivated: {
+    not_active: DEACTIVATED,
+    not_present: DEACTIVATED,
+    active: DEACTIVATED_NOT,
+    wrong_key: DEACTIVATED_NOT,
+  },
   destroyed: {
     not_present: ['ok', 'destroyed_key_is_not_present_in_keystore'],
     active: DESTROYED_NOT,
@@ -140,7 +145,9 @@ function findingOf(instance: Judged, seen: Seen, status: KeystoreStatus): string
   switch (seen.state) {
     case 'enabled':
       if (instance.outgrown) return 'A newer version is current in the same key; this one is still there to decrypt';
-      return status === 'not_active' ? 'The key is enabled, but its name in the keystore is gone' : 'The key is enabled';
+      return status === 'not_active'
+        ? 'The key is enabled, but its name in the keystore is gone'
+        : 'The key is enabled';
     case 'disabled':
       return 'The key is disabled';
     case 'no_material':

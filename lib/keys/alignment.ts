@@ -17,13 +17,19 @@ type Aligned = Pick<
 >;
 
 /**
- * The keystores that a template's keys live in: those of the vault of its type that carry one of its groups, sorted by id. Pass all
+ * The keystores that a template's keys live in: those of the vault of its type that carry one of its groups, or those that were chosen by
+ * hand, sorted by id. Pass all
  * keystores of the template's vault.
  */
 export function assignedKeystores(template: Template, keystoresOfVault: readonly Keystore[]): Keystore[] {
-  return keystoresOfVault
-    .filter((keystore) => template.keystores.some(({ type, group }) => keystore.type === type && keystore.groups.includes(group)))
-    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  return keystoresOfVault.filter((keystore) => isAssigned(keystore, template)).sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function isAssigned(keystore: Keystore, template: Template): boolean {
+  if (template.keystoreIds !== undefined) return template.keystoreIds.includes(keystore.id);
+  return template.keystores.some(
+    ({ type, group }) => keystore.type === type && group !== undefined && keystore.groups.includes(group),
+  );
 }
 
 /** The dates that a template gives a key made at `createdAt`; undefined where it leaves them open. */
@@ -96,7 +102,8 @@ export function differencesOf(
       difference('keystores', names(key.keystoreIds.map(nameOf)), names(assigned.map(({ name }) => name))),
     );
   }
-  if (template.key.size !== key.spec.size) differences.push(difference('size', key.spec.size, template.key.size, false));
+  if (template.key.size !== key.spec.size)
+    differences.push(difference('size', key.spec.size, template.key.size, false));
   if (template.key.material !== undefined && template.key.material !== key.spec.material) {
     differences.push(difference('material', key.spec.material, template.key.material, false));
   }

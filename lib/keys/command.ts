@@ -34,7 +34,9 @@ export function decide(
     ...key,
     revision: key.revision + 1,
     state,
-    ...(command === 'activate' ? { activationDate: key.activationDate ?? today, deactivationDate: undefined, deactivatedAt: undefined } : {}),
+    ...(command === 'activate'
+      ? { activationDate: key.activationDate ?? today, deactivationDate: undefined, deactivatedAt: undefined }
+      : {}),
     ...(command === 'deactivate' ? { deactivationDate: today, deactivatedAt: by.now } : {}),
     ...(command === 'destroy' ? { destroyedAt: by.now } : {}),
     updatedAt: by.now,

@@ -13,11 +13,14 @@ import { readTemplate } from '../records/reading.ts';
 import { ITEM } from '../records/table.ts';
 import type { Tag } from '../tag.ts';
 import type { Template } from '../templates/template.ts';
+import { countKeys } from '../templates/counting.ts';
 import { keystoreTypeOf } from '../templates/template.ts';
+import { countInVault } from '../vaults/counting.ts';
 import { assignedKeystores, datesFrom } from './alignment.ts';
 import type { KeyInstance, KeyVersion, ManagedKey } from './key.ts';
 import { wantedIn } from './lifecycle.ts';
 import { renderLabel } from './naming.ts';
+import { shadowCreation } from './shadow.ts';
 import { dateOf } from './period.ts';
 
 export interface NewKey {
@@ -187,9 +190,13 @@ export async function createKey(
 ): Promise<void> {
   const { key } = planned;
   const now = key.createdAt;
+  // A shadow template is made together with its key.
+  const isNewTemplate = template.type === 'shadow' && template.createdAt.getTime() === now.getTime();
   const instances = planned.instances.map((instance) => decided(instance, key, 'create', now));
   const material =
-    key.spec.material === 'imported' ? await deployment.custody.generate(key.spec, { keyId: key.id, version: 1 }) : undefined;
+    key.spec.material === 'imported'
+      ? await deployment.custody.generate(key.spec, { keyId: key.id, version: 1 })
+      : undefined;
   const version: KeyVersion = {
     keyId: key.id,
     version: 1,
@@ -206,9 +213,8 @@ export async function createKey(
     ...(material === undefined ? [] : [creation(STORED.material(key.id, 1, material))]),
     ...instances.map((instance) => creation(STORED.keyInstance(instance))),
     labelLock(key),
-    countKeys('template', template.id, 1),
-    countKeysInVault(template.vaultId, 1, keystoresGeneration),
-    templateUnchanged(template),
+    ...(isNewTemplate ? shadowCreation(template) : [countKeys(template.id, 1), templateUnchanged(template)]),
+    countInVault(template.vaultId, { keys: 1, templates: isNewTemplate ? 1 : 0 }, keystoresGeneration),
   ];
   const after = { label: key.label, state: key.state, template_id: key.templateId, keystores: key.keystoreIds };
   const entry = { vaultId: key.vaultId, type: 'managed_key', id: key.id, at: now, status: 201, after } as const;
@@ -218,36 +224,14 @@ export async function createKey(
 
 /** Holds the label for this key; refused when another key of the vault has it. */
 export function labelLock(key: Pick<ManagedKey, 'id' | 'vaultId' | 'label'>): Change {
-  return creation({ ...ITEM.name('KEY', key.vaultId, key.label), id: key.id }, () =>
-    new Fault('name_taken', {
-      message: `This vault already has a key labelled “${key.label}”.`,
-      target: { type: 'field', name: 'label' },
-    }),
+  return creation(
+    { ...ITEM.name('KEY', key.vaultId, key.label), id: key.id },
+    () =>
+      new Fault('name_taken', {
+        message: `This vault already has a key labelled “${key.label}”.`,
+        target: { type: 'field', name: 'label' },
+      }),
   );
-}
-
-export function countKeys(of: 'template', id: string, by: 1 | -1): Change {
-  return {
-    op: 'update',
-    key: { template: ITEM.templateCounters(id) }[of],
-    expression: 'ADD #keys :by',
-    names: { '#keys': 'keys' },
-    values: { ':by': by },
-  };
-}
-
-/** Counts, and makes sure that the vault's keystores are those that the decision was made from. */
-export function countKeysInVault(vaultId: string, by: 1 | 0 | -1, keystoresGeneration: number): Change {
-  return {
-    op: 'update',
-    key: ITEM.vaultCounters(vaultId),
-    expression: 'ADD #keys :by',
-    condition: '#generation = :generation',
-    names: { '#keys': 'keys', '#generation': 'keystores_generation' },
-    values: { ':by': by, ':generation': keystoresGeneration },
-    refused: () =>
-      new Fault('being_changed', 'The keystores of this vault are being changed at this moment. Repeat the request.'),
-  };
 }
 
 /** The template must still be the one that was decided by. */
@@ -258,7 +242,6 @@ export function templateUnchanged(template: Pick<Template, 'id' | 'revision'>): 
     condition: '#revision = :revision',
     names: { '#revision': 'revision' },
     values: { ':revision': template.revision },
-    refused: () =>
-      new Fault('being_changed', 'The template is being changed at this moment. Repeat the request.'),
+    refused: () => new Fault('being_changed', 'The template is being changed at this moment. Repeat the request.'),
   };
 }

@@ -35,7 +35,10 @@ export function decideEdit(
       target: { type: 'field', name: 'label' },
     });
   }
-  if ((key.state === 'destroyed' || key.state === 'destroyed_compromised') && Object.values(edit).some((value) => value !== undefined)) {
+  if (
+    (key.state === 'destroyed' || key.state === 'destroyed_compromised') &&
+    Object.values(edit).some((value) => value !== undefined)
+  ) {
     throw new Fault('state_conflict', `The key is ${key.state} and cannot be edited any more.`);
   }
   const tags = edit.tags ?? key.tags;
@@ -61,7 +64,9 @@ export function decideEdit(
   };
   const shown = label !== key.label || next.description !== key.description || edit.tags !== undefined;
   const instances = shown
-    ? partition.instances.map((instance) => decided(instance, { ...next, state: instance.keyState }, 'edit', by.now, { details: true }))
+    ? partition.instances.map((instance) =>
+        decided(instance, { ...next, state: instance.keyState }, 'edit', by.now, { details: true }),
+      )
     : [];
   return { key: next, instances };
 }
@@ -80,7 +85,9 @@ export async function edit(
     ...attempt.alongside(key.id),
     replacement(STORED.managedKey(key), before.revision, changedMeanwhile),
     ...instances.map((instance) => fencedInstance(instance, instance.fence - 1)),
-    ...(renamed ? [labelLock(key), { op: 'delete', key: ITEM.name('KEY', before.vaultId, before.label) } as const] : []),
+    ...(renamed
+      ? [labelLock(key), { op: 'delete', key: ITEM.name('KEY', before.vaultId, before.label) } as const]
+      : []),
   ];
   const shown = (of: ManagedKey) => ({
     label: of.label,

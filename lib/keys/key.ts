@@ -117,7 +117,17 @@ export interface KeyInstance {
   readonly open: OpenWork | undefined;
 }
 
-export const WORK_CAUSES = ['create', 'activate', 'deactivate', 'destroy', 'realign', 'sync', 'rotate', 'edit', 'remove'] as const;
+export const WORK_CAUSES = [
+  'create',
+  'activate',
+  'deactivate',
+  'destroy',
+  'realign',
+  'sync',
+  'rotate',
+  'edit',
+  'remove',
+] as const;
 export type WorkCause = (typeof WORK_CAUSES)[number];
 
 /** Why an instance is being worked on. */

@@ -4,7 +4,10 @@ import type { KeyState, ManagedKey, Wanted } from './key.ts';
 export type Command = 'activate' | 'deactivate' | 'destroy' | 'rotate' | 'sync' | 'realign' | 'remove';
 
 /** From which states a command may be given, and where it leads; `same` leaves the state. Contract: Key states and commands. */
-export const LIFECYCLE: Record<Command, { readonly from: readonly KeyState[]; readonly to: KeyState | 'same' | 'removed' }> = {
+export const LIFECYCLE: Record<
+  Command,
+  { readonly from: readonly KeyState[]; readonly to: KeyState | 'same' | 'removed' }
+> = {
   activate: { from: ['pre_activation', 'deactivated'], to: 'active' },
   deactivate: { from: ['active'], to: 'deactivated' },
   destroy: { from: ['pre_activation', 'deactivated'], to: 'destroyed' },

@@ -120,7 +120,10 @@ export function keyMatcher(query: KeyFilters): (row: ListedManagedKey, context: 
   };
   const created = instantRange(query, 'created_at');
   const updated = instantRange(query, 'updated_at');
-  const rotated = instantRange({ rotated_at_min: query.rotated_at_min, rotated_at_max: query.rotated_at_max }, 'rotated_at');
+  const rotated = instantRange(
+    { rotated_at_min: query.rotated_at_min, rotated_at_max: query.rotated_at_max },
+    'rotated_at',
+  );
   const sizes =
     query.size_min === undefined && query.size_max === undefined
       ? undefined

@@ -13,7 +13,12 @@ export function dateAfter(from: Date, period: string): string | undefined {
   if (period === '') return undefined;
   const parts = PERIOD.exec(period);
   if (parts === null) throw new RangeError(`“${period}” is not an ISO 8601 period.`);
-  const [years, months, weeks, days] = parts.slice(1).map((part) => Number(part ?? 0)) as [number, number, number, number];
+  const [years, months, weeks, days] = parts.slice(1).map((part) => Number(part ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const monthIndex = from.getUTCFullYear() * 12 + from.getUTCMonth() + years * 12 + months;
   const year = Math.floor(monthIndex / 12);
   const month = monthIndex % 12;

@@ -10,8 +10,9 @@ import { creation, fencedInstance, replacement, STORED } from '../records/entiti
 import type { KeyPartition } from '../records/reading.ts';
 import type { Template } from '../templates/template.ts';
 import { assignedKeystores, datesFrom } from './alignment.ts';
+import { countInVault } from '../vaults/counting.ts';
 import { changedMeanwhile } from '../records/revision.ts';
-import { countKeysInVault, newInstance, templateUnchanged } from './create.ts';
+import { newInstance, templateUnchanged } from './create.ts';
 import type { KeyInstance, ManagedKey } from './key.ts';
 import { requireState } from './lifecycle.ts';
 
@@ -35,7 +36,10 @@ export function decideRealignment(
 ): Realignment {
   requireState('realign', key.state);
   if (template.state === 'archived') {
-    throw new Fault('template_archived', `The template “${template.name}” is archived: its keys cannot be realigned with it.`);
+    throw new Fault(
+      'template_archived',
+      `The template “${template.name}” is archived: its keys cannot be realigned with it.`,
+    );
   }
   const assigned = assignedKeystores(template, keystores);
   const dates = datesFrom(template, key.createdAt);
@@ -65,7 +69,7 @@ export function reassigned(instances: readonly KeyInstance[], key: ManagedKey, n
         'realign',
         now,
         // What the keystore shows of the key may have changed while it was out.
-        { details: instance.removedByUser },
+        { details: instance.removedByUser || instance.label !== key.label },
       ),
     );
   const known = new Set(instances.filter(({ version }) => version === key.version).map(({ keystoreId }) => keystoreId));
@@ -92,7 +96,7 @@ export async function realign(
     ...instances.map((instance) =>
       instance.fence === 1 ? creation(STORED.keyInstance(instance)) : fencedInstance(instance, instance.fence - 1),
     ),
-    countKeysInVault(key.vaultId, 0, keystoresGeneration),
+    countInVault(key.vaultId, {}, keystoresGeneration),
     templateUnchanged(template),
   ];
   const shown = (of: ManagedKey) => ({

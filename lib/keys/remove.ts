@@ -6,11 +6,14 @@ import type { Change } from '../records/database.ts';
 import { fencedInstance } from '../records/entities.ts';
 import type { KeyPartition } from '../records/reading.ts';
 import { ITEM } from '../records/table.ts';
+import { countKeys } from '../templates/counting.ts';
+import type { Template } from '../templates/template.ts';
+import { countInVault } from '../vaults/counting.ts';
 import { changedMeanwhile } from '../records/revision.ts';
-import { countKeys } from './create.ts';
 import { instanceId } from './key.ts';
 import type { KeyInstance, ManagedKey } from './key.ts';
 import { requireState } from './lifecycle.ts';
+import { shadowRemoval } from './shadow.ts';
 
 /**
  * Takes a destroyed key out of its vault. Its instances stay as tombstones, and are followed, until every keystore confirms that its
@@ -21,8 +24,10 @@ export async function removeKey(
   attempt: Attempt,
   partition: KeyPartition,
   key: ManagedKey,
+  template: Template | undefined,
 ): Promise<void> {
   requireState('remove', key.state);
+  const shadow = template?.type === 'shadow' ? template : undefined;
   const now = deployment.clock();
   const changes: Change[] = [
     ...attempt.alongside(key.id),
@@ -37,14 +42,8 @@ export async function removeKey(
     ...partition.versions.map((version): Change => ({ op: 'delete', key: ITEM.version(key.id, version.version) })),
     ...partition.instances.flatMap((instance) => entombed(partition, instance)),
     { op: 'delete', key: ITEM.name('KEY', key.vaultId, key.label) },
-    countKeys('template', key.templateId, -1),
-    {
-      op: 'update',
-      key: ITEM.vaultCounters(key.vaultId),
-      expression: 'ADD #keys :by',
-      names: { '#keys': 'keys' },
-      values: { ':by': -1 },
-    },
+    ...(shadow === undefined ? [countKeys(key.templateId, -1)] : shadowRemoval(shadow)),
+    countInVault(key.vaultId, { keys: -1, templates: shadow === undefined ? 0 : -1 }, 'unconcerned'),
   ];
   const before = { label: key.label, state: key.state };
   const entry = { vaultId: key.vaultId, type: 'managed_key', id: key.id, at: now, status: 204, before } as const;

@@ -35,12 +35,17 @@ export function decideRotation(
 ): Rotation {
   requireState('rotate', key.state);
   if (!isRotatable(key)) {
-    throw new Fault('state_conflict', 'The key is named by system placeholders: a new version would have to be named otherwise.');
+    throw new Fault(
+      'state_conflict',
+      'The key is named by system placeholders: a new version would have to be named otherwise.',
+    );
   }
   const wait = key.rotatedAt === undefined ? 0 : key.rotatedAt.getTime() + HOUR_MS - by.now.getTime();
   if (wait > 0) {
     const retryAfter = Math.ceil(wait / 1000);
-    throw new Fault('too_often', `A key can be rotated once an hour; this one again in ${retryAfter} seconds.`, { retryAfter });
+    throw new Fault('too_often', `A key can be rotated once an hour; this one again in ${retryAfter} seconds.`, {
+      retryAfter,
+    });
   }
   const next: ManagedKey = {
     ...key,
@@ -54,7 +59,10 @@ export function decideRotation(
   const before = partition.instances.filter(({ version }) => version === key.version);
   const oldState = key.deactivateOnRotation ? 'deactivated' : key.state;
   const added = before.map((instance) => {
-    const fresh: KeyInstance = { ...newInstance(next, instance.keystoreId, by.now), removedByUser: instance.removedByUser };
+    const fresh: KeyInstance = {
+      ...newInstance(next, instance.keystoreId, by.now),
+      removedByUser: instance.removedByUser,
+    };
     const continues = inPlace && instance.binding !== undefined;
     return decided(continues ? { ...fresh, binding: instance.binding, rotating: true } : fresh, next, 'rotate', by.now);
   });
@@ -71,7 +79,15 @@ export function decideRotation(
   return {
     key: next,
     versions: [
-      { keyId: key.id, version: next.version, state: next.state, createdAt: by.now, rotatedAt: undefined, deactivatedAt: undefined, publicKey: undefined },
+      {
+        keyId: key.id,
+        version: next.version,
+        state: next.state,
+        createdAt: by.now,
+        rotatedAt: undefined,
+        deactivatedAt: undefined,
+        publicKey: undefined,
+      },
       { ...previous, state: oldState, rotatedAt: by.now, deactivatedAt: key.deactivateOnRotation ? by.now : undefined },
     ],
     added,

@@ -24,26 +24,27 @@ export function listVersions(
   const flagsOf = (version: number) =>
     partition.instances
       .filter((instance) => instance.version === version)
-      .map((instance) => partition.observed.get(instanceId(instance))?.keystoreSyncFlag ?? NEVER_ASKED.keystoreSyncFlag);
+      .map(
+        (instance) => partition.observed.get(instanceId(instance))?.keystoreSyncFlag ?? NEVER_ASKED.keystoreSyncFlag,
+      );
   const references: KeyReferences = {
     keystores: context.keystores,
     templateOf: () => context.template,
     assignedOf: (template) => assignedKeystores(template, [...context.keystores.values()]),
   };
   const versions = partition.versions
-    .map(
-      (version): ManagedKey => ({
-        ...key,
-        version: version.version,
-        state: version.state,
-        createdAt: version.createdAt,
-        rotatedAt: version.rotatedAt ?? (version.version === key.version ? key.rotatedAt : undefined),
-        deactivatedAt: version.deactivatedAt,
-      }),
-    )
+    .map((version): ManagedKey => ({
+      ...key,
+      version: version.version,
+      state: version.state,
+      createdAt: version.createdAt,
+      rotatedAt: version.rotatedAt ?? (version.version === key.version ? key.rotatedAt : undefined),
+      deactivatedAt: version.deactivatedAt,
+    }))
     .filter(
       (each) =>
-        matches(each, references) && (flags === undefined || flagsOf(each.version).some((flag) => isAnyOf(flags, flag))),
+        matches(each, references) &&
+        (flags === undefined || flagsOf(each.version).some((flag) => isAnyOf(flags, flag))),
     );
   const { page, items } = pageFrom(
     versions,

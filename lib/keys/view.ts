@@ -36,7 +36,12 @@ export async function readKeyContext(
 }
 
 /** A key as the contract shows it. `baseUrl` without a trailing slash. */
-export function presentKey(partition: KeyPartition, key: ManagedKey, context: KeyContext, baseUrl: string): WireManagedKey {
+export function presentKey(
+  partition: KeyPartition,
+  key: ManagedKey,
+  context: KeyContext,
+  baseUrl: string,
+): WireManagedKey {
   const { vault } = context;
   const publicKey = partition.versions.find(({ version }) => version === key.version)?.publicKey;
   return {
@@ -54,7 +59,9 @@ export function presentKey(partition: KeyPartition, key: ManagedKey, context: Ke
     size: key.spec.size,
     algorithm: key.spec.algorithm,
     verification_patterns:
-      publicKey === undefined ? [] : [{ method: 'SHA-256', value: createHash('sha256').update(publicKey).digest('hex') }],
+      publicKey === undefined
+        ? []
+        : [{ method: 'SHA-256', value: createHash('sha256').update(publicKey).digest('hex') }],
     ...(key.activationDate === undefined ? {} : { activation_date: key.activationDate }),
     ...(key.expirationDate === undefined ? {} : { expiration_date: key.expirationDate }),
     ...(key.deactivationDate === undefined ? {} : { deactivation_date: key.deactivationDate }),
@@ -80,7 +87,9 @@ export function presentKey(partition: KeyPartition, key: ManagedKey, context: Ke
 export function alignmentOf(key: ManagedKey, context: KeyContext): 'aligned' | 'unaligned' {
   const { template } = context;
   if (template === undefined) return 'unaligned';
-  return isAligned(key, template, assignedKeystores(template, [...context.keystores.values()])) ? 'aligned' : 'unaligned';
+  return isAligned(key, template, assignedKeystores(template, [...context.keystores.values()]))
+    ? 'aligned'
+    : 'unaligned';
 }
 
 function presentTemplateReference(key: ManagedKey, context: KeyContext, baseUrl: string): WireTemplateReference {
@@ -158,12 +167,13 @@ function presentStatus(
 
 /** One per group that the template names: the contract's instance is of a group of keystores, its status of each keystore. */
 function presentInstances(key: ManagedKey, context: KeyContext): WireKeyInstance[] {
-  const groups = context.template?.keystores.map(({ group }) => group) ?? [];
+  const groups = context.template?.keystores.map(({ group }) => group ?? '') ?? [];
   return groups.map((group) => {
     const instance = {
       id: nameBasedId(`${key.id}/${key.version}/${group}`),
       label_in_keystore: key.label,
-      type: key.spec.algorithm === 'rsa' || key.spec.algorithm === 'ec' ? ('key_pair' as const) : ('secret_key' as const),
+      type:
+        key.spec.algorithm === 'rsa' || key.spec.algorithm === 'ec' ? ('key_pair' as const) : ('secret_key' as const),
       ...key.spec.properties,
     };
     return { ...instance, keystore: { group, type: key.keystoreType } } as WireKeyInstance;

@@ -13,9 +13,10 @@ import type { Change } from '../records/database.ts';
 import { fencedInstance, READ, replacement, STORED } from '../records/entities.ts';
 import { readKey } from '../records/reading.ts';
 import { INDEX_KEY, ITEM } from '../records/table.ts';
+import { countInVault } from '../vaults/counting.ts';
 import type { WirePlannedChanges } from '../wire/planned.ts';
 import type { Keystore } from './keystore.ts';
-import { countInVault, shown } from './write.ts';
+import { shown } from './write.ts';
 
 export type DisconnectMode = 'restrict' | 'deactivate' | 'destroy' | 'disconnect';
 
@@ -75,7 +76,11 @@ export async function previewDisconnect(
   requireDisconnectable(instances, mode);
   const working = retired(instances, mode, deployment.clock());
   const rows = await previewKeystores(deployment, undefined, working, new Map([[keystore.id, keystore]]), signal);
-  const changes = instances.map(({ label }) => ({ property: `keystores of ${label}`, before: keystore.name, after: null }));
+  const changes = instances.map(({ label }) => ({
+    property: `keystores of ${label}`,
+    before: keystore.name,
+    after: null,
+  }));
   return { changes, keystores: rows, estimated_seconds: totalSeconds(rows) };
 }
 
@@ -111,7 +116,9 @@ async function retire(
       await convergeAll(deployment, partition.key, [instance], signal);
       const after = await readKey(deployment.database, instance.keyId);
       const stored = after.instances.find((each) => instanceId(each) === instanceId(instance));
-      return stored?.open === undefined && after.observed.get(instanceId(instance))?.error === undefined ? [] : [instance.label];
+      return stored?.open === undefined && after.observed.get(instanceId(instance))?.error === undefined
+        ? []
+        : [instance.label];
     },
     { concurrency: 8 },
   );
@@ -132,7 +139,9 @@ async function release(deployment: Deployment, attempt: Attempt, instance: KeyIn
     const changes: Change[] = [
       { op: 'delete', key: ITEM.instance(instance.keyId, instance.version, instance.keystoreId) },
       { op: 'delete', key: ITEM.observed(instance.keyId, instance.version, instance.keystoreId) },
-      ...(key?.keystoreIds.includes(instance.keystoreId) === true ? [unassigned(key, instance.keystoreId, attempt.subject, now)] : []),
+      ...(key?.keystoreIds.includes(instance.keystoreId) === true
+        ? [unassigned(key, instance.keystoreId, attempt.subject, now)]
+        : []),
     ];
     const entry = {
       vaultId: instance.vaultId,
@@ -183,7 +192,7 @@ async function forgetKeystore(
     { op: 'delete', key: ITEM.keystoreCredentials(keystore.id) },
     { op: 'delete', key: ITEM.keystoreHealth(keystore.id) },
     { op: 'delete', key: ITEM.name('KEYSTORE', keystore.vaultId, keystore.name) },
-    countInVault(keystore.vaultId, -1),
+    countInVault(keystore.vaultId, { keystores: -1 }, 'changed'),
   ];
   const entry = {
     vaultId: keystore.vaultId,

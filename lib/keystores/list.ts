@@ -17,7 +17,9 @@ export async function listKeystores(
 ): Promise<WireKeystoreList> {
   const { query } = call;
   const ids = await vaultIds(database, listable, query['vault.id']);
-  const vaults = new Map((await Promise.all(ids.map((id) => readVault(database, id)))).map((vault) => [vault?.id, vault]));
+  const vaults = new Map(
+    (await Promise.all(ids.map((id) => readVault(database, id)))).map((vault) => [vault?.id, vault]),
+  );
   const all = (await Promise.all(ids.map((id) => keystoresOfVault(database, id)))).flat();
   const health = new Map(
     (await database.batchGet(all.map(({ id }) => ITEM.keystoreHealth(id)))).map((item) => {
@@ -31,7 +33,8 @@ export async function listKeystores(
       beginsWith(query.name, keystore.name) &&
       contains(query.description, keystore.description) &&
       (query.group === undefined || keystore.groups.includes(query.group)) &&
-      (query['groups[]'] === undefined || query['groups[]'].split(',').some((group) => keystore.groups.includes(group))) &&
+      (query['groups[]'] === undefined ||
+        query['groups[]'].split(',').some((group) => keystore.groups.includes(group))) &&
       isAnyOf(query.location, locationOf(keystore)) &&
       isAnyOf(query['status.health_status'], health.get(keystore.id)?.status ?? 'pending_check'),
   );

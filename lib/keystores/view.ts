@@ -10,7 +10,8 @@ export function presentKeystore(
   vault: Pick<Vault, 'name'> | undefined,
   baseUrl: string,
 ): WireKeystore {
-  const fields: { readonly settings: readonly string[]; readonly secrets: readonly string[] } = KEYSTORE_FIELDS[keystore.type];
+  const fields: { readonly settings: readonly string[]; readonly secrets: readonly string[] } =
+    KEYSTORE_FIELDS[keystore.type];
   const own: Record<string, string | number | boolean> = {};
   for (const name of fields.settings) {
     const value = keystore.settings[name];

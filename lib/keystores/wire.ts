@@ -15,7 +15,8 @@ function ownFields(type: KeystoreType, body: Readonly<Record<string, unknown>>):
   const own: OwnFields = { settings: {}, secrets: {} };
   for (const name of fields.settings) {
     const value = body[name];
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') own.settings[name] = value;
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      own.settings[name] = value;
   }
   for (const name of fields.secrets) {
     const value = body[name];

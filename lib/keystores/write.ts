@@ -11,6 +11,7 @@ import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
 import { creation, replacement, STORED } from '../records/entities.ts';
 import { ITEM } from '../records/table.ts';
+import { countInVault } from '../vaults/counting.ts';
 import type { Keystore, KeystoreHealth, KeystoreType } from './keystore.ts';
 
 export interface NewKeystore {
@@ -87,7 +88,7 @@ export async function createKeystore(
     creation(STORED.keystore(keystore)),
     ...(await credentialChanges(deployment, keystore.id, secrets)),
     nameLock(keystore),
-    countInVault(keystore.vaultId, 1),
+    countInVault(keystore.vaultId, { keystores: 1 }, 'changed'),
   ];
   const entry = {
     vaultId: keystore.vaultId,
@@ -158,7 +159,7 @@ export async function storeKeystore(
     ...(keystore.name === before.name
       ? []
       : [nameLock(keystore), { op: 'delete', key: ITEM.name('KEYSTORE', before.vaultId, before.name) } as const]),
-    countInVault(keystore.vaultId, 0),
+    countInVault(keystore.vaultId, {}, 'changed'),
   ];
   const entry = {
     vaultId: keystore.vaultId,
@@ -236,25 +237,14 @@ async function credentialChanges(
 
 /** Holds the keystore's name in its vault. */
 function nameLock(keystore: Pick<Keystore, 'id' | 'vaultId' | 'name'>): Change {
-  return creation({ ...ITEM.name('KEYSTORE', keystore.vaultId, keystore.name), id: keystore.id }, () =>
-    new Fault('name_taken', {
-      message: `This vault already has a keystore named “${keystore.name}”.`,
-      target: { type: 'field', name: 'name' },
-    }),
+  return creation(
+    { ...ITEM.name('KEYSTORE', keystore.vaultId, keystore.name), id: keystore.id },
+    () =>
+      new Fault('name_taken', {
+        message: `This vault already has a keystore named “${keystore.name}”.`,
+        target: { type: 'field', name: 'name' },
+      }),
   );
-}
-
-/** Counts, and voids every decision about where keys live that was made from the keystores as they were. */
-export function countInVault(vaultId: string, by: 1 | 0 | -1): Change {
-  return {
-    op: 'update',
-    key: ITEM.vaultCounters(vaultId),
-    expression: 'ADD #keystores :by, #generation :one',
-    condition: 'attribute_exists(pk)',
-    names: { '#keystores': 'keystores', '#generation': 'keystores_generation' },
-    values: { ':by': by, ':one': 1 },
-    refused: () => new Fault('being_changed', 'The vault is being deleted at this moment.'),
-  };
 }
 
 /** What the audit trail shows of a keystore: no secret is in the record. */

@@ -93,11 +93,7 @@ export class Database {
   async *pages(query: Query): AsyncGenerator<RawItem[]> {
     const names = query.index === undefined ? { pk: 'pk', sk: 'sk' } : INDEXES[query.index];
     const range =
-      query.beginsWith !== undefined
-        ? ' AND begins_with(#sk, :sk)'
-        : query.upTo !== undefined
-          ? ' AND #sk <= :sk'
-          : '';
+      query.beginsWith !== undefined ? ' AND begins_with(#sk, :sk)' : query.upTo !== undefined ? ' AND #sk <= :sk' : '';
     const sortKey = query.beginsWith ?? query.upTo;
     let after: RawItem | undefined;
     let left = query.limit ?? Number.POSITIVE_INFINITY;
@@ -131,7 +127,9 @@ export class Database {
         if (attempt > 0) await wait(backoff(attempt));
         if (attempt > 8) throw new Fault('busy', 'The database is too busy to answer. Try again shortly.');
         const answer = await this.#client.send(
-          new BatchGetCommand({ RequestItems: { [this.table]: { Keys: wanted.map((key) => ({ ...key })), ConsistentRead: true } } }),
+          new BatchGetCommand({
+            RequestItems: { [this.table]: { Keys: wanted.map((key) => ({ ...key })), ConsistentRead: true } },
+          }),
         );
         found.push(...(answer.Responses?.[this.table] ?? []));
         wanted = (answer.UnprocessedKeys?.[this.table]?.Keys ?? []) as unknown as ItemKey[];
@@ -163,7 +161,10 @@ export class Database {
       const reasons = error.CancellationReasons ?? [];
       for (const [position, reason] of reasons.entries()) {
         if (reason.Code === 'ConditionalCheckFailed') {
-          throw changes[position]?.refused?.() ?? new Fault('being_changed', 'Somebody else is changing this at the same moment. Read it again and repeat.');
+          throw (
+            changes[position]?.refused?.() ??
+            new Fault('being_changed', 'Somebody else is changing this at the same moment. Read it again and repeat.')
+          );
         }
       }
       if (reasons.some((reason) => reason.Code === 'TransactionConflict' || reason.Code === 'ThrottlingError')) {
@@ -218,7 +219,11 @@ function transactItem(change: Change, table: string): TransactItem {
       return { Delete: { ...conditions, ...condition, Key: { ...change.key } } };
     case 'check':
       return {
-        ConditionCheck: { ...conditions, Key: { ...change.key }, ConditionExpression: change.condition ?? 'attribute_exists(pk)' },
+        ConditionCheck: {
+          ...conditions,
+          Key: { ...change.key },
+          ConditionExpression: change.condition ?? 'attribute_exists(pk)',
+        },
       };
   }
 }

@@ -54,11 +54,12 @@ const template = itemCodec<Template>(
     keystores: z.array(
       z.object({
         type: z.enum(KEYSTORE_TYPES),
-        group: text,
+        group: maybe(text),
         namingScheme: maybe(text),
         properties: z.record(z.string(), z.unknown()),
       }),
     ),
+    keystoreIds: maybe(z.array(text)),
     ...authored,
   }),
 );

@@ -9,7 +9,7 @@ import { ITEM } from './table.ts';
 
 /** How long an `Idempotency-Key` is remembered. */
 const REMEMBERED_SECONDS = 24 * 3600;
-/** How long a second request waits for the answer to the first one that is still at work. */
+/** How long a second request waits for the answer to the first one that may still be at work. */
 const PATIENCE_MS = 20_000;
 
 /** What makes two requests the same one. */
@@ -62,10 +62,14 @@ export async function once(
   request: IdempotentRequest,
   run: (alongside: (resourceId: string) => Change[]) => Promise<KeptAnswer>,
   current: (resourceId: string) => Promise<KeptAnswer>,
+  patienceMs = PATIENCE_MS,
 ): Promise<KeptAnswer> {
-  const hash = createHash('sha256').update(`${request.subject}\n${request.operation}\n${request.key}`).digest('base64url');
+  const hash = createHash('sha256')
+    .update(`${request.subject}\n${request.operation}\n${request.key}`)
+    .digest('base64url');
+  const replayed = (first: Row) => replay(database, clock, hash, first, request, current, patienceMs);
   const earlier = await readRow(database, clock, hash);
-  if (earlier !== undefined) return replay(database, clock, hash, earlier, request, current);
+  if (earlier !== undefined) return replayed(earlier);
   const second = new Second();
   try {
     let made: Row | undefined;
@@ -92,7 +96,7 @@ export async function once(
     if (error !== second) throw error;
     const first = await readRow(database, clock, hash);
     if (first === undefined) throw new Fault('busy', 'Repeat the request.', { retryAfter: 1 });
-    return replay(database, clock, hash, first, request, current);
+    return await replayed(first);
   }
 }
 
@@ -103,6 +107,7 @@ async function replay(
   first: Row,
   request: IdempotentRequest,
   current: (resourceId: string) => Promise<KeptAnswer>,
+  patienceMs: number,
 ): Promise<KeptAnswer> {
   if (first.fingerprint !== request.fingerprint) {
     throw new Fault('idempotency_mismatch', {
@@ -111,7 +116,7 @@ async function replay(
     });
   }
   let found: Row | undefined = first;
-  for (let waited = 0; found?.answer === undefined && waited < PATIENCE_MS; waited += 100) {
+  for (let waited = 0; found?.answer === undefined && waited < patienceMs; waited += 100) {
     await wait(100);
     found = await readRow(database, clock, hash);
   }

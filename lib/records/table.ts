@@ -54,7 +54,10 @@ export const ITEM = {
     pk: `NAME#${kind}#${scope}`,
     sk: name,
   }),
-  auditEvent: (vaultId: string, sequence: number): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: `EVENT#${digits(sequence, 12)}` }),
+  auditEvent: (vaultId: string, sequence: number): ItemKey => ({
+    pk: `AUDIT#${vaultId}`,
+    sk: `EVENT#${digits(sequence, 12)}`,
+  }),
   auditHead: (vaultId: string): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: 'HEAD' }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
 } as const;

@@ -19,7 +19,9 @@ export async function listTemplates(
 ): Promise<WireTemplateList> {
   const { query } = call;
   const ids = await vaultIds(database, listable, query['vault.id']);
-  const vaults = new Map((await Promise.all(ids.map((id) => readVault(database, id)))).map((vault) => [vault?.id, vault]));
+  const vaults = new Map(
+    (await Promise.all(ids.map((id) => readVault(database, id)))).map((vault) => [vault?.id, vault]),
+  );
   const created = instantRange(query, 'created_at');
   const updated = instantRange(query, 'updated_at');
   const sizes = { from: query['key.size_min'], to: query['key.size_max'] };
@@ -31,9 +33,11 @@ export async function listTemplates(
         contains(query.naming_scheme, template.namingScheme ?? '') &&
         isAnyOf(query['key.algorithm'], template.key.algorithm) &&
         isAnyOf(query['key.size'], template.key.size) &&
-        (sizes.from === undefined && sizes.to === undefined ? true : isWithin(sizes, Number.parseInt(template.key.size, 10))) &&
+        (sizes.from === undefined && sizes.to === undefined
+          ? true
+          : isWithin(sizes, Number.parseInt(template.key.size, 10))) &&
         isAnyOf(query['keystores[].type'], keystoreTypeOf(template)) &&
-        template.keystores.some(({ group }) => isAnyOf(query['keystores[].group'], group)) &&
+        template.keystores.some(({ group }) => isAnyOf(query['keystores[].group'], group ?? '')) &&
         isWithin(created, template.createdAt) &&
         isWithin(updated, template.updatedAt) &&
         isAnyOf(query['type[]'], template.type) &&

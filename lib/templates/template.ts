@@ -21,6 +21,8 @@ export interface Template {
   readonly key: TemplateKey;
   /** One keystore type; its keys live in every keystore of the vault of this type that carries one of these groups. */
   readonly keystores: readonly TemplateKeystores[];
+  /** Of a template made for one key with keystores chosen by hand: those, in place of groups. */
+  readonly keystoreIds: readonly string[] | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly createdBy: string;
@@ -40,7 +42,8 @@ export interface TemplateKey {
 
 export interface TemplateKeystores {
   readonly type: KeystoreType;
-  readonly group: string;
+  /** Undefined where the keystores were chosen by hand. */
+  readonly group: string | undefined;
   readonly namingScheme: string | undefined;
   /** The type's own properties under their wire names. */
   readonly properties: Readonly<Record<string, unknown>>;

@@ -37,9 +37,12 @@ export function presentTemplate(
     created_by: template.createdBy,
     updated_by: template.updatedBy,
     keystores: template.keystores.map(({ type, group, namingScheme, properties }) => {
-      const named = namingScheme === undefined ? {} : { naming_scheme: namingScheme };
+      const named = {
+        ...(group === undefined ? {} : { group }),
+        ...(namingScheme === undefined ? {} : { naming_scheme: namingScheme }),
+      };
       // Its properties were parsed as those of this type when it was stored.
-      return { type, group, ...named, ...properties } as WireKeystoreProperties;
+      return { type, ...named, ...properties } as WireKeystoreProperties;
     }),
     href: `${baseUrl}/api/v4/templates/${template.id}`,
     managing_systems: ['web'],

@@ -1,9 +1,14 @@
 import { Fault } from '../fault.ts';
 import type { FaultDetail } from '../fault.ts';
 import { KEYSTORE_PROPERTY_FIELDS } from '../wire/templates.ts';
-import type { WireCreateTemplate, WireKeystorePropertiesUpdate, WireUpdateTemplate } from '../wire/templates.ts';
+import type {
+  WireCreateTemplate,
+  WireKeyProperties,
+  WireKeystorePropertiesUpdate,
+  WireUpdateTemplate,
+} from '../wire/templates.ts';
 import { keystoreTypeOf } from './template.ts';
-import type { Template } from './template.ts';
+import type { Template, TemplateKey } from './template.ts';
 import type { NewTemplate, TemplateEdit } from './write.ts';
 
 /** A creation request as what is to be made. */
@@ -14,16 +19,9 @@ export function newTemplateFrom(body: WireCreateTemplate): NewTemplate {
     description: body.description ?? '',
     type: body.type?.[0] ?? 'user_defined',
     state: body.state ?? 'unarchived',
-    namingScheme: filled(body.naming_scheme) ?? body.keystores.map((entry) => filled(entry.naming_scheme)).find(Boolean),
-    key: {
-      algorithm: body.key.algorithm,
-      size: body.key.size,
-      activationDate: body.key.activation_date,
-      expirationDate: body.key.expiration_date,
-      state: body.key.state,
-      deactivateOnRotation: body.key.deactivate_on_rotation ?? false,
-      material: body.key.material,
-    },
+    namingScheme:
+      filled(body.naming_scheme) ?? body.keystores.map((entry) => filled(entry.naming_scheme)).find(Boolean),
+    key: templateKeyFrom(body.key),
     keystores: body.keystores.map((entry, position) => {
       const { type, group, naming_scheme: namingScheme, ...properties } = entry;
       if (group === undefined) {
@@ -34,6 +32,19 @@ export function newTemplateFrom(body: WireCreateTemplate): NewTemplate {
       }
       return { type, group, namingScheme: filled(namingScheme), properties };
     }),
+  };
+}
+
+/** The key properties of a request as a template has them. */
+export function templateKeyFrom(key: WireKeyProperties): TemplateKey {
+  return {
+    algorithm: key.algorithm,
+    size: key.size,
+    activationDate: key.activation_date,
+    expirationDate: key.expiration_date,
+    state: key.state,
+    deactivateOnRotation: key.deactivate_on_rotation ?? false,
+    material: key.material,
   };
 }
 
@@ -77,7 +88,10 @@ function keystoreEditFrom(entry: WireKeystorePropertiesUpdate, position: number,
     });
   }
   if (wrong.length > 0) throw new Fault('invalid_field', wrong);
-  return { group, properties: Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)) };
+  return {
+    group,
+    properties: Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)),
+  };
 }
 
 function filled(text: string | undefined): string | undefined {

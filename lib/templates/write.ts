@@ -9,6 +9,7 @@ import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
 import { creation, replacement, STORED } from '../records/entities.ts';
 import { ITEM } from '../records/table.ts';
+import { countInVault } from '../vaults/counting.ts';
 import type { Template, TemplateKey, TemplateKeystores, TemplateState, TemplateType } from './template.ts';
 
 export interface NewTemplate {
@@ -27,7 +28,9 @@ export interface TemplateEdit {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
   readonly key?: Partial<Omit<TemplateKey, 'algorithm' | 'material'>> | undefined;
-  readonly keystores?: readonly { readonly group?: string | undefined; readonly properties: Readonly<Record<string, unknown>> }[] | undefined;
+  readonly keystores?:
+    | readonly { readonly group?: string | undefined; readonly properties: Readonly<Record<string, unknown>> }[]
+    | undefined;
   readonly state?: TemplateState | undefined;
   readonly type?: TemplateType | undefined;
 }
@@ -41,6 +44,7 @@ export async function createTemplate(deployment: Deployment, attempt: Attempt, g
   }
   const template: Template = {
     ...given,
+    keystoreIds: undefined,
     id: deployment.newId(),
     revision: 1,
     version: 1,
@@ -55,7 +59,7 @@ export async function createTemplate(deployment: Deployment, attempt: Attempt, g
     creation(STORED.template(template)),
     creation({ ...ITEM.templateCounters(template.id), keys: 0 }),
     nameLock(template),
-    countInVault(template.vaultId, 1),
+    countInVault(template.vaultId, { templates: 1 }, 'unconcerned'),
   ];
   const after = shown(template);
   const entry = { vaultId: given.vaultId, type: 'template', id: template.id, at: now, status: 201, after } as const;
@@ -64,7 +68,11 @@ export async function createTemplate(deployment: Deployment, attempt: Attempt, g
 }
 
 /** The template after an edit; its version rises. Pure. Throws where the edit does not fit the template. */
-export function edited(template: Template, edit: TemplateEdit, by: { readonly subject: string; readonly now: Date }): Template {
+export function edited(
+  template: Template,
+  edit: TemplateEdit,
+  by: { readonly subject: string; readonly now: Date },
+): Template {
   const { keystores } = edit;
   if (keystores !== undefined && keystores.length !== template.keystores.length) {
     throw new Fault('invalid_field', {
@@ -91,8 +99,14 @@ export function edited(template: Template, edit: TemplateEdit, by: { readonly su
     keystores: template.keystores.map((entry, position) => {
       const change = keystores?.[position];
       if (change === undefined) return entry;
-      return { ...entry, group: change.group ?? entry.group, properties: { ...entry.properties, ...change.properties } };
+      return {
+        ...entry,
+        group: change.group ?? entry.group,
+        properties: { ...entry.properties, ...change.properties },
+      };
     }),
+    // A group in place of keystores that were chosen by hand.
+    keystoreIds: keystores?.some(({ group }) => group !== undefined) === true ? undefined : template.keystoreIds,
     updatedAt: by.now,
     updatedBy: by.subject,
   };
@@ -145,10 +159,11 @@ export async function deleteTemplate(deployment: Deployment, attempt: Attempt, t
       condition: '#keys = :none',
       names: { '#keys': 'keys' },
       values: { ':none': 0 },
-      refused: () => new Fault('in_use', 'Keys were made from this template and are still in the vault; it cannot be deleted.'),
+      refused: () =>
+        new Fault('in_use', 'Keys were made from this template and are still in the vault; it cannot be deleted.'),
     },
     { op: 'delete', key: ITEM.name('TEMPLATE', template.vaultId, template.name) },
-    countInVault(template.vaultId, -1),
+    countInVault(template.vaultId, { templates: -1 }, 'unconcerned'),
   ];
   const before = shown(template);
   const entry = { vaultId: template.vaultId, type: 'template', id: template.id, at: now, status: 204, before } as const;
@@ -159,32 +174,27 @@ function requireScheme(scheme: string | undefined, field: string): void {
   if (scheme === undefined) return;
   const parts = parseScheme(scheme);
   if ('wrong' in parts) {
-    throw new Fault('invalid_field', { message: `The naming scheme ${parts.wrong}.`, target: { type: 'field', name: field } });
+    throw new Fault('invalid_field', {
+      message: `The naming scheme ${parts.wrong}.`,
+      target: { type: 'field', name: field },
+    });
   }
 }
 
-function nameLock(template: Pick<Template, 'id' | 'vaultId' | 'name'>): Change {
-  return creation({ ...ITEM.name('TEMPLATE', template.vaultId, template.name), id: template.id }, () =>
-    new Fault('name_taken', {
-      message: `This vault already has a template named “${template.name}”.`,
-      target: { type: 'field', name: 'name' },
-    }),
+/** Holds the template's name in its vault. */
+export function nameLock(template: Pick<Template, 'id' | 'vaultId' | 'name'>): Change {
+  return creation(
+    { ...ITEM.name('TEMPLATE', template.vaultId, template.name), id: template.id },
+    () =>
+      new Fault('name_taken', {
+        message: `This vault already has a template named “${template.name}”.`,
+        target: { type: 'field', name: 'name' },
+      }),
   );
 }
 
-function countInVault(vaultId: string, by: 1 | -1): Change {
-  return {
-    op: 'update',
-    key: ITEM.vaultCounters(vaultId),
-    expression: 'ADD #templates :by',
-    condition: 'attribute_exists(pk)',
-    names: { '#templates': 'templates' },
-    values: { ':by': by },
-    refused: () => new Fault('being_changed', 'The vault is being deleted at this moment.'),
-  };
-}
-
-function shown(template: Template): Record<string, unknown> {
+/** What the audit trail shows of a template. */
+export function shown(template: Template): Record<string, unknown> {
   return {
     name: template.name,
     version: template.version,
@@ -194,5 +204,6 @@ function shown(template: Template): Record<string, unknown> {
     naming_scheme: template.namingScheme,
     key: template.key,
     keystores: template.keystores,
+    keystore_ids: template.keystoreIds,
   };
 }

@@ -100,8 +100,7 @@ export async function deleteVault(deployment: Deployment, attempt: Attempt, vaul
       condition: '#keys = :none AND #templates = :none AND #keystores = :none',
       names: { '#keys': 'keys', '#templates': 'templates', '#keystores': 'keystores' },
       values: { ':none': 0 },
-      refused: () =>
-        new Fault('in_use', 'The vault still has keys, key templates or keystores. Remove them first.'),
+      refused: () => new Fault('in_use', 'The vault still has keys, key templates or keystores. Remove them first.'),
     },
     { op: 'delete', key: ITEM.name('VAULT', '-', vault.name) },
   ];
@@ -110,11 +109,13 @@ export async function deleteVault(deployment: Deployment, attempt: Attempt, vaul
 }
 
 function nameLock(vault: Pick<Vault, 'id' | 'name'>): Change {
-  return creation({ ...ITEM.name('VAULT', '-', vault.name), id: vault.id }, () =>
-    new Fault('name_taken', {
-      message: `There is already a vault named “${vault.name}”.`,
-      target: { type: 'field', name: 'name' },
-    }),
+  return creation(
+    { ...ITEM.name('VAULT', '-', vault.name), id: vault.id },
+    () =>
+      new Fault('name_taken', {
+        message: `There is already a vault named “${vault.name}”.`,
+        target: { type: 'field', name: 'name' },
+      }),
   );
 }
 

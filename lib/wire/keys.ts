@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { KEY_ALGORITHMS, KEY_STATES, MATERIAL_KINDS } from '../keys/key.ts';
 import { KEYSTORE_TYPES } from '../keystores/keystore.ts';
 import { apiError } from './errors.ts';
-import { date, dateTime, description, id, label, text } from './fields.ts';
+import { alsoWhenOthersFail, date, dateTime, description, id, label, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { targetKeystoreReference } from './keystores.ts';
 import { anyOf, containing, days, flag, instantBounds, instants, oneOf, page, paging, sizes } from './lists.ts';
@@ -18,6 +18,7 @@ import {
   GOOGLE_KMS_ALGORITHMS,
   MANAGING_SYSTEMS,
   PROTECTION_LEVELS,
+  keyProperties,
   TEMPLATE_TYPES,
   templateReference,
 } from './templates.ts';
@@ -57,14 +58,49 @@ const templateName = text({
 const labelTags = tags.check(z.describe("Beyond UKO: values for the placeholders of the template's naming scheme."));
 const ownTags = tags.check(z.describe('Beyond UKO in a request: replaces the tags of the key.'));
 
-export const createManagedKey = z.strictObject({
-  template_name: templateName,
-  vault: vaultReferenceInCreationRequest,
-  label: z.optional(label),
-  description: z.optional(description),
-  label_tags: z.optional(labelTags),
-  tags: z.optional(ownTags),
+const chosenKeystores = z
+  .array(z.strictObject({ id }))
+  .check(z.minLength(1, 'must name at least one keystore'), z.maxLength(90, 'may name at most 90 keystores'));
+
+interface Origin {
+  readonly template_name?: string | undefined;
+  readonly key?: object | undefined;
+  readonly keystores?: readonly unknown[] | undefined;
+}
+/** Either a template, or what a template would say. */
+const oneOrigin = z.check<Origin>((payload) => {
+  const { template_name: template, key, keystores } = payload.value;
+  const say = (field: string, message: string) => {
+    payload.issues.push({ code: 'custom', path: [field], message, input: undefined });
+  };
+  if (template === undefined && key === undefined && keystores === undefined) {
+    say('template_name', 'is required (or key and keystores in its place)');
+  } else if (template === undefined) {
+    if (key === undefined) say('key', 'is required together with keystores');
+    if (keystores === undefined) say('keystores', 'is required together with key');
+  } else {
+    if (key !== undefined) say('key', 'cannot be given together with template_name');
+    if (keystores !== undefined) say('keystores', 'cannot be given together with template_name');
+  }
 });
+oneOrigin._zod.def.when = alsoWhenOthersFail;
+
+export const createManagedKey = z
+  .strictObject({
+    template_name: z.optional(templateName),
+    key: z.optional(
+      keyProperties.check(z.describe('Beyond UKO, in place of a template: the key gets a shadow template of its own.')),
+    ),
+    keystores: z.optional(
+      chosenKeystores.check(z.describe('Beyond UKO, together with key: where the key lives; all of one type.')),
+    ),
+    vault: vaultReferenceInCreationRequest,
+    label: z.optional(label),
+    description: z.optional(description),
+    label_tags: z.optional(labelTags),
+    tags: z.optional(ownTags),
+  })
+  .check(oneOrigin);
 export type WireCreateManagedKey = Wire<typeof createManagedKey>;
 
 export const updateManagedKey = z.strictObject({
@@ -72,7 +108,11 @@ export const updateManagedKey = z.strictObject({
   activation_date: z.optional(date),
   expiration_date: z.optional(date),
   description: z.optional(description),
-  label_tags: z.optional(labelTags),
+  referenced_keystores: z.optional(
+    chosenKeystores.check(
+      z.describe('Beyond UKO: chooses the keystores by hand; the key gets a shadow template of its own.'),
+    ),
+  ),
   tags: z.optional(ownTags),
 });
 export type WireUpdateManagedKey = Wire<typeof updateManagedKey>;

@@ -57,17 +57,21 @@ const operations = contract.operations as unknown as readonly {
 /** What is ours: fields, values and looser or stricter rules that the contract does not have. Nothing else may differ. */
 const EXTRA_VALUES = ['aws_cloudhsm', 'pkcs11'];
 const EXTRA_FIELDS: Readonly<Record<string, readonly string[]>> = {
-  CreateManagedKey: ['label_tags', 'tags'],
-  UpdateManagedKey: ['label_tags', 'tags'],
+  CreateManagedKey: ['key', 'keystores', 'label_tags', 'tags'],
+  UpdateManagedKey: ['referenced_keystores', 'tags'],
   SyncManagedKey: ['keystores'],
   KeyProperties: ['material'],
   KeystoresPropertiesCreateAwsKms: ['aws_key_usage'],
   KeystoresPropertiesUpdate: ['type'],
   KeystoreUpdateRequest: ['aws_custom_key_store_id', 'aws_probe', 'pkcs11_token_label', 'pkcs11_user_pin'],
-  KeystoreTypeAwsKms: ['tls_proxy'],
-  KeystoreTypeGoogleKms: ['tls_proxy'],
-  KeystoreTypeIbmCloudKms: ['tls_proxy'],
-  KeystoreTypeCca: ['tls_proxy'],
+  KeystoreTypeAwsKms: ['tls_proxy', 'planned_changes'],
+  KeystoreTypeAzure: ['planned_changes'],
+  KeystoreTypeGoogleKms: ['tls_proxy', 'planned_changes'],
+  KeystoreTypeIbmCloudKms: ['tls_proxy', 'planned_changes'],
+  KeystoreTypeCca: ['tls_proxy', 'planned_changes'],
+  Vault: ['planned_changes'],
+  Template: ['planned_changes'],
+  StatusInKeystores: ['planned_changes'],
   KeyInstanceAwsKms: ['aws_key_usage'],
   ManagedKey: ['deactivation_date', 'material', 'planned_changes'],
   StatusInKeystore: ['reason', 'since', 'seen_at', 'pending_destruction_until'],
@@ -82,7 +86,12 @@ const EXTRA_MODELS = [
   'KeyInstancePkcs11',
 ];
 /** Without access keys the function's own role is used. */
-const OPTIONAL_HERE = ['KeystoreCreateAwsKms.aws_access_key_id', 'KeystoreCreateAwsKms.aws_secret_access_key'];
+const OPTIONAL_HERE = [
+  'KeystoreCreateAwsKms.aws_access_key_id',
+  'KeystoreCreateAwsKms.aws_secret_access_key',
+  // Where key and keystores are given in its place.
+  'CreateManagedKey.template_name',
+];
 /** The field that tells one model of a union from the others has to be there. */
 const REQUIRED_HERE = Object.keys(models)
   .filter((name) => name.startsWith('KeystoresPropertiesCreate'))
@@ -249,7 +258,11 @@ describe('every operation of the contract', () => {
 
 function checkQuery(operation: string, query: readonly Field[], described: Described): void {
   const own = described.parameters.filter((parameter) => parameter.in === 'query');
-  expect(own.map(({ name }) => name).sort(), `${operation} query`).toEqual(query.map(([name]) => name).sort());
+  const listed = query.map(([name]) => name);
+  // Every mutation has a dry run, in the contract or not.
+  const mutates = OPERATIONS[operation as keyof typeof OPERATIONS].method !== 'GET';
+  const expected = mutates && !listed.includes('dry_run') ? [...listed, 'dry_run'] : listed;
+  expect(own.map(({ name }) => name).sort(), `${operation} query`).toEqual(expected.sort());
   for (const [name, type, values] of query) {
     const schema = own.find((parameter) => parameter.name === name)?.schema ?? {};
     const at = `${operation} ?${name}`;
