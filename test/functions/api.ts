@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
 import type { JWTPayload } from 'jose';
 import type { HttpHandler } from '../../functions/http.ts';
 import { ROUTES } from '../../functions/openapi.ts';
 import { OPERATIONS } from '../../lib/wire/operations.ts';
+import type { OperationId } from '../../lib/wire/operations.ts';
 import type { ApiClient } from '../../sandbox/api-client.ts';
 import { CUSTODY_ACCOUNT, CUSTODY_REGION, KEYSTORE_ACCOUNT, prepareCustody } from '../../sandbox/aws-accounts.ts';
 import { startAwsKmsSandbox } from '../../sandbox/aws-kms/server.ts';
@@ -84,13 +85,9 @@ export async function startApi(environment: Readonly<Record<string, string>> = {
     send,
     items: async (leaveOut = () => false) => {
       const found: string[] = [];
-      let after: Awaited<ReturnType<typeof scanPage>>['LastEvaluatedKey'];
-      const scanPage = () => dynamodb.send(new ScanCommand({ TableName: database.table, ExclusiveStartKey: after }));
-      do {
-        const page = await scanPage();
+      for await (const page of paginateScan({ client: dynamodb }, { TableName: database.table })) {
         for (const item of page.Items ?? []) if (!leaveOut(item['pk']?.S ?? '')) found.push(JSON.stringify(item));
-        after = page.LastEvaluatedKey;
-      } while (after !== undefined);
+      }
       return found.sort();
     },
     close: async () => {
@@ -114,7 +111,9 @@ async function loadHandlers(): Promise<ReadonlyMap<string, HttpHandler>> {
   return handlers;
 }
 
-const ROUTE_OF_OPERATION = new Map(Object.entries(OPERATIONS).map(([id, row]) => [`${row.method} ${row.path}`, id]));
+const ROUTE_OF_OPERATION = new Map(
+  Object.entries(OPERATIONS).map(([id, row]) => [`${row.method} ${row.path}`, id as OperationId]),
+);
 const TEMPLATES = [...ROUTE_OF_OPERATION.keys(), ...Object.keys(ROUTES)].map((route) => {
   const [method = '', path = ''] = route.split(' ');
   const pattern = path.replaceAll('.', '\\.').replace('{id}', '([^/]+)');

@@ -3,7 +3,7 @@ import type { ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import { openApiDocument } from '../../lib/wire/openapi.ts';
 import { OPERATIONS } from '../../lib/wire/operations.ts';
-import type { Operation } from '../../lib/wire/operations.ts';
+import type { Operation, OperationId } from '../../lib/wire/operations.ts';
 
 interface Described {
   readonly responses: Readonly<
@@ -42,9 +42,8 @@ export const seen = new Map<string, number>();
  * Throws unless the OpenAPI document describes this answer of the operation: its status, its content type, its body and the headers
  * that every answer has. Fields that the document does not know are refused too, though clients must bear them.
  */
-export function requireDescribed(operationId: string, answer: WireAnswer): void {
-  const row: Operation | undefined = OPERATIONS[operationId as keyof typeof OPERATIONS];
-  if (row === undefined) throw new Error(`There is no operation ${operationId}.`);
+export function requireDescribed(operationId: OperationId, answer: WireAnswer): void {
+  const row: Operation = OPERATIONS[operationId];
   const at = `${operationId} ${answer.status}`;
   seen.set(at, (seen.get(at) ?? 0) + 1);
   const method = row.method.toLowerCase();
