@@ -88,6 +88,7 @@ export function templateOf(given: Partial<Omit<Template, 'key'>> & { key?: Parti
     type: 'user_defined',
     state: 'unarchived',
     namingScheme: undefined,
+    keystoreIds: undefined,
     keystores: [{ type: 'aws_kms', group: 'Production', namingScheme: undefined, properties: {} }],
     ...AUTHORED,
     ...given,
