@@ -5,6 +5,7 @@ import * as keys from './keys.ts';
 import * as keystores from './keystores.ts';
 import { OPERATIONS } from './operations.ts';
 import type { Operation } from './operations.ts';
+import { plannedChanges } from './planned.ts';
 import * as tags from './tag.ts';
 import * as templates from './templates.ts';
 import * as vaults from './vaults.ts';
@@ -85,6 +86,7 @@ export const ANSWER_MODELS = {
   IbmCloudKmsRegistration: keys.ibmCloudKmsRegistration,
   AssociatedResource: keys.associatedResource,
   AssociatedResourceList: keys.associatedResourceList,
+  PlannedChanges: plannedChanges,
 } as const satisfies Record<string, z.ZodMiniType>;
 
 const uri = (name: string): string => `#/components/schemas/${name}`;
@@ -217,8 +219,22 @@ function operationOf(operationId: string, row: Operation): object {
     ],
     // Operations without content take an empty object, which needs no mention.
     ...(NAMES.has(body) ? { requestBody: { required: body === row.body, content: json(body) } } : {}),
-    responses: { [row.success]: success(row), '4XX': ERROR, '5XX': ERROR },
+    responses: { ...rehearsal(row), [row.success]: success(row), '4XX': ERROR, '5XX': ERROR },
   };
+}
+
+/** What a dry run answers where the operation itself answers with another status. */
+function rehearsal(row: Operation): Record<string, object> {
+  if (row.success === 200 || !('dry_run' in queryShape(row))) return {};
+  const planned = { type: 'object', properties: { planned_changes: reference(plannedChanges) } };
+  const schema = row.answer === undefined ? planned : { allOf: [reference(row.answer), planned] };
+  const headers = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
+  const description = 'A dry run: how it would be, and what would be done. Nothing of it has happened.';
+  return { 200: { description, headers, content: { 'application/json': { schema } } } };
+}
+
+function queryShape(row: Operation): object {
+  return z.toJSONSchema(row.query, { io: 'output' }).properties ?? {};
 }
 
 function parameter(name: keyof typeof PARAMETERS): object {
