@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
 import type { StepName } from '../drivers/driver.ts';
-import { DRIVERS } from '../drivers/registry.ts';
+import { kindOfType } from '../drivers/kinds.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import type { Keystore } from '../keystores/keystore.ts';
 import type { WirePlannedChanges } from '../wire/planned.ts';
@@ -61,9 +61,8 @@ async function lookInto(
 }
 
 function secondsOf(keystore: Keystore | undefined, steps: readonly StepName[]): number {
-  const registered = keystore === undefined ? undefined : DRIVERS[keystore.type];
-  if (registered === undefined || 'why' in registered) return 0;
-  return steps.reduce((seconds, step) => seconds + registered.kind.stepSeconds[step], 0);
+  const kind = keystore === undefined ? undefined : kindOfType(keystore.type);
+  return steps.reduce((seconds, step) => seconds + (kind?.stepSeconds[step] ?? 0), 0);
 }
 
 /** The longest of the keystores: each has a quota of its own, so they work side by side. Rows of one keystore add up. */

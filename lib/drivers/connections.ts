@@ -1,7 +1,7 @@
 import type { Keystore } from '../keystores/keystore.ts';
 import type { KeystoreDriver } from './driver.ts';
-import { KeystoreFault } from './driver.ts';
-import { DRIVERS } from './registry.ts';
+import { requireConnectable } from './kinds.ts';
+import { loadDriver } from './registry.ts';
 
 /** How many drivers a process keeps. Each holds open sockets; a warm function sees few keystores in its life. */
 const KEPT = 100;
@@ -18,8 +18,7 @@ export async function driverFor(
   keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'>,
   openCredentials: () => Promise<Readonly<Record<string, string>>>,
 ): Promise<KeystoreDriver> {
-  const registered = DRIVERS[keystore.type];
-  if ('why' in registered) throw new KeystoreFault('unsupported', registered.why);
+  requireConnectable(keystore.type);
 
   const name = `${keystore.id}#${keystore.revision}`;
   const kept = drivers.get(name);
@@ -30,7 +29,7 @@ export async function driverFor(
   }
 
   const connecting = (async () => {
-    const [module, credentials] = await Promise.all([registered.load(), openCredentials()]);
+    const [module, credentials] = await Promise.all([loadDriver(keystore.type), openCredentials()]);
     return module.connect({ keystoreId: keystore.id, settings: keystore.settings, credentials });
   })();
   drivers.set(name, connecting);

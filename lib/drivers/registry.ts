@@ -1,7 +1,7 @@
 import type { KeystoreType } from '../keystores/keystore.ts';
-import type { KeystoreDriver, KeystoreKind } from './driver.ts';
-import { awsCloudHsmKind } from './aws-cloudhsm/kind.ts';
-import { awsKmsKind } from './aws-kms/kind.ts';
+import { KeystoreFault } from './driver.ts';
+import type { KeystoreDriver } from './driver.ts';
+import { requireConnectable } from './kinds.ts';
 
 /** What a driver needs to talk to one keystore. `credentials` under their wire names, plaintext, in memory only. */
 export interface Connection {
@@ -14,19 +14,16 @@ export interface DriverModule {
   readonly connect: (connection: Connection) => KeystoreDriver;
 }
 
-/** A keystore type: its rules at hand, its driver (and the provider's SDK) loaded only when it is used. */
-export interface RegisteredKeystoreType {
-  readonly kind: KeystoreKind;
-  readonly load: () => Promise<DriverModule>;
-}
-
-/** One line per keystore type; a type without a line cannot be connected (`why` is told to the caller as 422). */
-export const DRIVERS: Record<KeystoreType, RegisteredKeystoreType | { readonly why: string }> = {
-  aws_kms: { kind: awsKmsKind, load: () => import('./aws-kms/driver.ts') },
-  aws_cloudhsm: { kind: awsCloudHsmKind, load: () => import('./aws-cloudhsm/driver.ts') },
-  azure_key_vault: { why: 'Azure Key Vault keystores are not supported by this version of Shearline.' },
-  google_kms: { why: 'Google Cloud KMS keystores are not supported by this version of Shearline.' },
-  ibm_cloud_kms: { why: 'IBM Cloud KMS keystores are not supported by this version of Shearline.' },
-  pkcs11: { why: 'PKCS #11 keystores are not supported by this version of Shearline.' },
-  cca: { why: 'A CCA keystore is reached through an agent on IBM Z, which Shearline does not have.' },
+/** One line per keystore type: its driver, and the provider's SDK with it, is loaded when the first keystore of the type is used. */
+const DRIVERS: Partial<Record<KeystoreType, () => Promise<DriverModule>>> = {
+  aws_kms: () => import('./aws-kms/driver.ts'),
+  aws_cloudhsm: () => import('./aws-cloudhsm/driver.ts'),
 };
+
+/** The driver module of a keystore type. Throws a `KeystoreFault` (`unsupported`) for a type that cannot be connected. */
+export async function loadDriver(type: KeystoreType): Promise<DriverModule> {
+  requireConnectable(type);
+  const load = DRIVERS[type];
+  if (load === undefined) throw new KeystoreFault('unsupported', `There is no driver for keystores of type ${type}.`);
+  return load();
+}

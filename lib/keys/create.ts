@@ -3,7 +3,7 @@ import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
 import type { KeySpec, KeystoreKind } from '../drivers/driver.ts';
-import { DRIVERS } from '../drivers/registry.ts';
+import { KINDS } from '../drivers/kinds.ts';
 import { Fault } from '../fault.ts';
 import type { Keystore, KeystoreType } from '../keystores/keystore.ts';
 import { commit } from '../records/commit.ts';
@@ -59,9 +59,9 @@ export function specOf(template: Pick<Template, 'key' | 'keystores'>): { spec: K
 
 /** The rules of a keystore type. Throws `unsupported_by_keystore` with the reason for a type without a driver. */
 export function kindOf(type: KeystoreType): KeystoreKind {
-  const registered = DRIVERS[type];
-  if ('why' in registered) throw new Fault('unsupported_by_keystore', registered.why);
-  return registered.kind;
+  const kind = KINDS[type];
+  if ('why' in kind) throw new Fault('unsupported_by_keystore', kind.why);
+  return kind;
 }
 
 /** Throws when the label or the tags cannot be this key's in keystores of its type. */

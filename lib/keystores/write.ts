@@ -4,7 +4,7 @@ import type { Deployment } from '../deployment.ts';
 import { storeHealth } from '../drift/scan.ts';
 import { asKeystoreFault } from '../drift/look.ts';
 import type { Health } from '../drivers/driver.ts';
-import { DRIVERS } from '../drivers/registry.ts';
+import { loadDriver } from '../drivers/registry.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { commit } from '../records/commit.ts';
@@ -181,9 +181,7 @@ export async function tryConnection(
   secrets: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<KeystoreHealth> {
-  const registered = DRIVERS[keystore.type];
-  if ('why' in registered) throw new Fault('unsupported_by_keystore', registered.why);
-  const { connect } = await registered.load();
+  const { connect } = await loadDriver(keystore.type);
   const { settings, id: keystoreId } = keystore;
   const health = await connect({ keystoreId, settings, credentials: secrets }).health(signal);
   return { keystoreId, ...health, lastHeartbeat: health.status === 'ok' ? deployment.clock() : undefined };
