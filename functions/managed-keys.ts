@@ -105,11 +105,11 @@ export const handler = serve(
         return {};
       }),
     ListManagedKeyVersions: async (call) => {
-      const { key, partition, context } = await openKey(deployment(), call, 'read');
+      const { key, partition, context } = await openKey(deployment(), call, 'list');
       return { body: listVersions(partition, key, context, call) };
     },
     ListAssociatedResourcesForManagedKey: async (call) => {
-      await openKey(deployment(), call, 'read');
+      await openKey(deployment(), call, 'list');
       // The keystore types there are know of no resources that their keys protect.
       return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
     },

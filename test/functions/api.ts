@@ -39,8 +39,8 @@ export interface TestApi {
   client(token: string): ApiClient;
   /** Sends a request as it is. The answer is held against the OpenAPI document where an operation gave it. */
   send(request: RawRequest): Promise<WireAnswer>;
-  /** Every item of the table, in a stable order, without those of which `leaveOut` is true. */
-  items(leaveOut?: (pk: string) => boolean): Promise<readonly string[]>;
+  /** Every item of the table as text, in a stable order, without those of which `leaveOut` is true. */
+  items(leaveOut?: (item: { readonly pk: string; readonly sk: string }) => boolean): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -86,7 +86,9 @@ export async function startApi(environment: Readonly<Record<string, string>> = {
     items: async (leaveOut = () => false) => {
       const found: string[] = [];
       for await (const page of paginateScan({ client: dynamodb }, { TableName: database.table })) {
-        for (const item of page.Items ?? []) if (!leaveOut(item['pk']?.S ?? '')) found.push(JSON.stringify(item));
+        for (const item of page.Items ?? []) {
+          if (!leaveOut({ pk: item['pk']?.S ?? '', sk: item['sk']?.S ?? '' })) found.push(inOrder(item));
+        }
       }
       return found.sort();
     },
@@ -95,6 +97,24 @@ export async function startApi(environment: Readonly<Record<string, string>> = {
       await Promise.all([kms.close(), issuer.stop(), database.close()]);
     },
   };
+}
+
+/** What is in one of two listings of the table and not in the other. */
+export function difference(before: readonly string[], after: readonly string[]): readonly string[] {
+  const [was, is] = [new Set(before), new Set(after)];
+  return [
+    ...before.filter((item) => !is.has(item)).map((item) => `- ${item}`),
+    ...after.filter((item) => !was.has(item)).map((item) => `+ ${item}`),
+  ];
+}
+
+/** The database gives attributes in any order. */
+function inOrder(item: object): string {
+  return JSON.stringify(item, (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
 }
 
 /** By route, as the deployment has them. */
