@@ -11,21 +11,23 @@ export interface Child {
 
 /*
  * No handler runs when this process is killed with SIGKILL, but its end of a pipe closes all the same: the shell beside the child waits
- * for just that. The same way serves a normal stop, so that it is tried every day. Whatever the child has started is in its process
- * group, and goes with it.
+ * for just that, and then kills everything that the child has started, which is in its process group. Only the shell's own commands are
+ * used: nothing else need be on the PATH.
  */
 const KEEPER = `
 exec 3<&0
 "$@" 3<&- </dev/null &
 child=$!
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
-( cat <&3 >/dev/null; kill -TERM "$child"; sleep 1.5; kill -KILL "$child" ) >/dev/null 2>&1 &
+( trap - TERM INT HUP; while read -r line <&3; do :; done; kill -KILL 0 ) >/dev/null 2>&1 &
 wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 trap '' TERM
 kill -TERM 0
 exit "$code"
 `;
+
+const PATIENCE_MS = 1_500;
 
 /** Starts a program in a process group of its own, so that Ctrl-C in the terminal reaches only us. `onLine` gets what it prints. */
 export function startChild(options: {
@@ -56,8 +58,12 @@ export function startChild(options: {
   return {
     exited,
     async stop() {
-      child.stdin.destroy();
+      child.kill('SIGTERM');
+      const impatient = setTimeout(() => {
+        child.stdin.destroy();
+      }, PATIENCE_MS);
       await exited;
+      clearTimeout(impatient);
     },
   };
 }

@@ -304,7 +304,7 @@ async function choosePorts(settings: Settings, killed: boolean) {
       ? [[ports.awsKms, 'AWS KMS'] as [number, string], [ports.control, 'the control port'] as [number, string]]
       : []),
   ];
-  // What a killed start leaves behind ends by itself within two seconds.
+  // What a killed start has left behind is ending by itself.
   const patience = killed ? 3_000 : 0;
   for (const [port, use] of needed) await requireFreePort({ port, use, first }, patience);
   return ports;
