@@ -294,7 +294,9 @@ async function record(
 async function finish(work: Work, end: End): Promise<void> {
   const { deployment, instance } = work;
   const failure = end.failure === undefined ? undefined : errorOf(end.failure);
-  await storeObservation(deployment, instance, end.look, end.lookedAt, failure);
+  // Judged against the instance as the write below leaves it, so that the next look has nothing to say anew.
+  const finished = { ...instance, fence: instance.fence + 1 };
+  await storeObservation(deployment, finished, end.look, end.lookedAt, failure);
   const gone = 'seen' in end.look && end.look.seen.presence === 'absent' && instance.wanted === 'gone';
   if (gone && instance.keyRemoved) {
     await forget(deployment, instance);
