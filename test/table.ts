@@ -55,7 +55,7 @@ function sortKeys(commandName: string, input: unknown): string[] {
   if (/^(Put|Update|Delete)Item/.test(commandName)) return [sortKey(input as Written)];
   if (!commandName.startsWith('TransactWriteItems')) return [];
   const { TransactItems } = input as { readonly TransactItems: readonly Readonly<Record<string, Written>>[] };
-  return TransactItems.flatMap(Object.entries).flatMap(([op, write]) =>
-    op === 'ConditionCheck' ? [] : [sortKey(write)],
+  return TransactItems.flatMap((item) =>
+    Object.entries<Written>(item).flatMap(([op, write]) => (op === 'ConditionCheck' ? [] : [sortKey(write)])),
   );
 }
