@@ -17,12 +17,14 @@ import {
   readVaultCounters,
 } from '../lib/records/reading.ts';
 import type { KeyPartition } from '../lib/records/reading.ts';
+import { ITEM } from '../lib/records/table.ts';
 import { Rehearsed, RehearsalDatabase } from '../lib/records/rehearsal.ts';
 import { presentTemplate } from '../lib/templates/view.ts';
 import { presentVault } from '../lib/vaults/view.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import type { WirePlannedChanges } from '../lib/wire/planned.ts';
 import { deployment } from './deployment.ts';
+import { etagOf } from './http.ts';
 import type { Answer, Call } from './http.ts';
 
 /**
@@ -39,10 +41,21 @@ export async function rehearsed<Id extends OperationId>(
     return await run(within);
   } catch (error) {
     if (!(error instanceof Rehearsed)) throw error;
-    const body = await preview(call, items(error), within);
+    const puts = items(error);
+    const body = await preview(call, puts, within);
+    const etag = await etagNow(eventOf(puts), within);
     // One JSON for every operation's model, so not followed by the compiler; the OpenAPI document describes it.
-    return { status: 200, body: JSON.stringify(body), contentType: 'application/json; charset=utf-8' };
+    return { status: 200, body: JSON.stringify(body), contentType: 'application/json; charset=utf-8', etag };
   }
+}
+
+const ITEM_OF = { managed_key: ITEM.key, template: ITEM.template, keystore: ITEM.keystore, vault: ITEM.vault };
+
+/** The tag that the resource has, for the request without dry_run; none of what does not exist yet. */
+async function etagNow({ resourceType, resourceId }: AuditEvent, { database }: Deployment): Promise<string | undefined> {
+  if (resourceType === 'none' || resourceId === undefined) return undefined;
+  const revision = (await database.get(ITEM_OF[resourceType](resourceId)))?.['revision'];
+  return typeof revision === 'number' ? etagOf(resourceId, revision) : undefined;
 }
 
 function items(error: Rehearsed): RawItem[] {

@@ -67,7 +67,7 @@ export async function createTemplate(deployment: Deployment, attempt: Attempt, g
   return template;
 }
 
-/** The template after an edit; its version rises. Pure. Throws where the edit does not fit the template. */
+/** The template after an edit; its version rises with whatever its keys are held against. Pure. Throws where the edit does not fit the template. */
 export function edited(
   template: Template,
   edit: TemplateEdit,
@@ -83,7 +83,8 @@ export function edited(
   const next: Template = {
     ...template,
     revision: template.revision + 1,
-    version: template.version + 1,
+    // Archived, unarchived or exposed, it says of its keys what it said before: none becomes unaligned by that.
+    version: template.version + (edit.state === undefined && edit.type === undefined ? 1 : 0),
     name: edit.name ?? template.name,
     description: edit.description ?? template.description,
     state: edit.state ?? template.state,
