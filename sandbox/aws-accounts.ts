@@ -20,6 +20,9 @@ export const KEYSTORE_ACCOUNT = {
   secretAccessKey: 'sandbox/keystores/opens/nothing/at/all/0',
 };
 
+/** A second access key of the same account, as short as people type it. */
+export const PLAIN_ACCESS_KEY = { ...KEYSTORE_ACCOUNT, accessKeyId: 'test', secretAccessKey: 'test' };
+
 /** Whose custody key wraps the material, in the sandbox: another account and another region, as it should be in production. */
 export const CUSTODY_ACCOUNT = {
   accountId: '444455556666',

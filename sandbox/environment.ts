@@ -4,7 +4,14 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { apiClient } from './api-client.ts';
 import { startAwsKmsSandbox } from './aws-kms/server.ts';
 import type { AwsKmsSandbox } from './aws-kms/server.ts';
-import { KEYSTORE_ACCOUNT, CUSTODY_ACCOUNT, CUSTODY_REGION, prepareCustody, REGIONS } from './aws-accounts.ts';
+import {
+  KEYSTORE_ACCOUNT,
+  PLAIN_ACCESS_KEY,
+  CUSTODY_ACCOUNT,
+  CUSTODY_REGION,
+  prepareCustody,
+  REGIONS,
+} from './aws-accounts.ts';
 import type { AwsCredentials } from './aws-accounts.ts';
 import { sandboxClock } from './clock.ts';
 import { startControl } from './control.ts';
@@ -144,7 +151,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     const kms = await startAwsKmsSandbox({
       port: ports.awsKms,
       clock,
-      accounts: [KEYSTORE_ACCOUNT, CUSTODY_ACCOUNT],
+      accounts: [KEYSTORE_ACCOUNT, PLAIN_ACCESS_KEY, CUSTODY_ACCOUNT],
       ...(stateFile === undefined ? {} : { stateFile }),
     });
     await running.add(() => kms.close());
