@@ -1,5 +1,7 @@
+import { GenerateMacCommand } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { storeObservation } from '../../lib/drift/converge.ts';
+import { operatorClient } from '../../sandbox/aws-accounts.ts';
 import type { FaultKind } from '../../sandbox/aws-kms/server.ts';
 import { KeystoreFault } from '../../lib/drivers/driver.ts';
 import { STORED } from '../../lib/records/entities.ts';
@@ -49,6 +51,23 @@ describe('a new key', () => {
       expect((await deployment.instance(id, at(position))).open).toBeUndefined();
     }
     expect(await deployment.flagged(place.vaultId)).toEqual([]);
+  });
+
+  it('has the very same material in every region', async () => {
+    const hmac = await deployment.place({ key: { algorithm: 'hmac', size: '256' } });
+    const { id } = await deployment.create(hmac, 'same-bytes');
+    const macs = await Promise.all(
+      [FIRST, SECOND].map(async (region) => {
+        const client = operatorClient(deployment.kms.endpoint, region);
+        const KeyId = deployment.keyInAws(id, region).arn;
+        const input = { KeyId, Message: Buffer.from('message'), MacAlgorithm: 'HMAC_SHA_256' } as const;
+        const { Mac } = await client.send(new GenerateMacCommand(input));
+        client.destroy();
+        return Buffer.from(Mac ?? []).toString('hex');
+      }),
+    );
+    expect(macs[0]).toMatch(/^[0-9a-f]{64}$/);
+    expect(macs[1]).toBe(macs[0]);
   });
 
   it('is made without looking for a lost one: nothing can be lost yet', async () => {
