@@ -15,7 +15,7 @@ import type { Config } from '../lib/config.ts';
 import { KeystoreFault } from '../lib/drivers/driver.ts';
 import type { KeystoreFaultKind } from '../lib/drivers/driver.ts';
 import { Fault } from '../lib/fault.ts';
-import type { FaultCode } from '../lib/fault.ts';
+import type { FaultCode, FaultTarget } from '../lib/fault.ts';
 import type { WireApiError } from '../lib/wire/errors.ts';
 import { parseIfMatch } from '../lib/wire/etag.ts';
 import type { IfMatch } from '../lib/wire/etag.ts';
@@ -489,6 +489,11 @@ function faultOf(error: unknown, exchange: Exchange): Fault {
   return new Fault('internal', 'Something went wrong here. The trace helps to find out what.', { cause: error });
 }
 
+/** What such faults are always about. */
+const STANDARD_TARGETS: Readonly<Partial<Record<FaultCode, FaultTarget>>> = {
+  unauthenticated: { type: 'header', name: 'Authorization' },
+};
+
 const RETRY_AFTER_SECONDS: Readonly<Partial<Record<number, number>>> = { 429: 60, 503: 5 };
 
 function refusal(exchange: Exchange, fault: Fault): Result {
@@ -502,7 +507,7 @@ function refusal(exchange: Exchange, fault: Fault): Result {
   const body: WireApiError = {
     status_code: fault.status,
     trace: exchange.correlationId,
-    errors: fault.details.map(({ code, message, target }) => ({
+    errors: fault.details.map(({ code, message, target = STANDARD_TARGETS[fault.code] }) => ({
       code: code ?? fault.code,
       message,
       ...(target === undefined ? {} : { target }),
