@@ -100,16 +100,21 @@ function canonical(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
+/** What is wrong with an event as the successor of another; undefined when nothing is. */
+export function linkFault(previous: AuditHead, event: AuditEvent): string | undefined {
+  if (event.sequence !== previous.sequence + 1) return `event ${previous.sequence + 1} is missing`;
+  if (event.previousHash !== previous.hash) return `event ${event.sequence} does not follow the event before it`;
+  return hashOf(event) === event.hash ? undefined : `event ${event.sequence} was altered`;
+}
+
 /** Where a chain first does not hold, and how; undefined when every event is there, in place and unaltered. */
 export function brokenLink(events: readonly AuditEvent[], head: AuditHead): string | undefined {
   let previous = CHAIN_START;
   for (const event of events) {
-    if (event.sequence !== previous.sequence + 1) return `event ${previous.sequence + 1} is missing`;
-    if (event.previousHash !== previous.hash) return `event ${event.sequence} does not follow the event before it`;
-    if (hashOf(event) !== event.hash) return `event ${event.sequence} was altered`;
+    const fault = linkFault(previous, event);
+    if (fault !== undefined) return fault;
     previous = event;
   }
   if (head.sequence !== previous.sequence) return `events after ${previous.sequence} are missing`;
-  if (head.hash !== previous.hash) return 'the head of the chain was altered';
-  return undefined;
+  return head.hash === previous.hash ? undefined : 'the head of the chain was altered';
 }
