@@ -22,6 +22,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | name lock               | NAME#kind#scope          | the name                      |                      |
  * | audit event             | AUDIT#vault id           | EVENT#000000000001            |                      |
  * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
+ * | vault with a trail      | AUDITED                  | vault id                      |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
 export interface ItemKey {
@@ -59,6 +60,8 @@ export const ITEM = {
     sk: `EVENT#${digits(sequence, 12)}`,
   }),
   auditHead: (vaultId: string): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: 'HEAD' }),
+  /** Stays when the vault is deleted, as its trail does. */
+  audited: (vaultId: string): ItemKey => ({ pk: 'AUDITED', sk: vaultId }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
 } as const;
 

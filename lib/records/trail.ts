@@ -1,7 +1,6 @@
 import { auditEvent, auditHead, CHAIN_START, linkFault, NO_VAULT } from './audit.ts';
 import type { AuditEvent, AuditHead } from './audit.ts';
 import type { Database } from './database.ts';
-import { allVaults } from './reading.ts';
 import { ITEM } from './table.ts';
 
 /** What a walk along one vault's chain found. */
@@ -43,10 +42,11 @@ export async function verifyTrail(database: Database, vaultId: string): Promise<
   return report(last.hash === head.hash ? undefined : 'the head of the chain was altered');
 }
 
-/** Every chain there is: of each vault, of vaults that were deleted as far as `deleted` names them, and of attempts that belong to none. */
-export async function verifyTrails(database: Database, deleted: readonly string[] = []): Promise<TrailReport[]> {
-  const vaults = (await allVaults(database)).map(({ id }) => id);
-  const reports: TrailReport[] = [];
-  for (const vaultId of new Set([...vaults, ...deleted, NO_VAULT])) reports.push(await verifyTrail(database, vaultId));
+/** Every chain there is: of each vault, of those that were deleted too, and of attempts that belong to none. */
+export async function verifyTrails(database: Database): Promise<TrailReport[]> {
+  const reports: TrailReport[] = [await verifyTrail(database, NO_VAULT)];
+  for await (const item of database.query({ pk: ITEM.audited('').pk })) {
+    reports.push(await verifyTrail(database, String(item['sk'])));
+  }
   return reports;
 }

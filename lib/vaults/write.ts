@@ -37,6 +37,7 @@ export async function createVault(
     ...attempt.alongside(vault.id),
     creation(STORED.vault(vault)),
     creation({ ...ITEM.vaultCounters(vault.id), keys: 0, templates: 0, keystores: 0, keystores_generation: 0 }),
+    creation({ ...ITEM.audited(vault.id), name: vault.name }),
     nameLock(vault),
   ];
   const entry = { vaultId: vault.id, type: 'vault', id: vault.id, at: now, status: 201, after: shown(vault) } as const;
