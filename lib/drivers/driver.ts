@@ -52,6 +52,8 @@ export interface KeystoreKind {
    * version is a new key there: `create`, then `import`, then `rename` to move the label over.
    */
   rotatesInPlace(spec: KeySpec): boolean;
+  /** Why a key that is in a keystore cannot get another label, as a sentence; left out where it can. */
+  readonly refusesRename?: string;
 }
 
 /** What a key must be, apart from its bytes. Fixed at creation. */
@@ -135,7 +137,8 @@ export type StepName = (typeof STEP_NAMES)[number];
  * step made or changed it. Throws a `KeystoreFault`; after `unreachable` the effect may or may not have happened.
  *
  * `create` looks for the result of an earlier, lost create of the same instance before making anything, and takes a name that
- * belongs to a foreign key for a `conflict`. An imported key is made empty; `import` brings the material.
+ * belongs to a foreign key for a `conflict`. An imported key is made empty; `import` brings the material. Where no key can be without
+ * material, `create` brings it, and `import` proves that it is there.
  */
 export type Step = (key: KeyInKeystore, context: StepContext) => Promise<Binding | undefined>;
 

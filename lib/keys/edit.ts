@@ -42,7 +42,15 @@ export function decideEdit(
     throw new Fault('state_conflict', `The key is ${key.state} and cannot be edited any more.`);
   }
   const tags = edit.tags ?? key.tags;
-  requireHoldable(kindOf(key.keystoreType), label, tags);
+  const kind = kindOf(key.keystoreType);
+  requireHoldable(kind, label, tags);
+  const named = partition.instances.some(({ binding, open }) => binding !== undefined || open !== undefined);
+  if (label !== key.label && named && kind.refusesRename !== undefined) {
+    throw new Fault('unsupported_by_keystore', {
+      message: kind.refusesRename,
+      target: { type: 'field', name: 'label' },
+    });
+  }
   const activationDate = edit.activationDate ?? key.activationDate;
   const expirationDate = edit.expirationDate ?? key.expirationDate;
   if (activationDate !== undefined && expirationDate !== undefined && expirationDate < activationDate) {
