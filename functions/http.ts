@@ -20,10 +20,12 @@ import type { WireApiError } from '../lib/wire/errors.ts';
 import { parseIfMatch } from '../lib/wire/etag.ts';
 import type { IfMatch } from '../lib/wire/etag.ts';
 import { parseId } from '../lib/wire/fields.ts';
+import { chooseMediaType } from '../lib/wire/formats.ts';
 import { parseJson } from '../lib/wire/json.ts';
 import { OPERATIONS } from '../lib/wire/operations.ts';
 import type { AnswerOf, BodyOf, Operation, OperationId, QueryOf } from '../lib/wire/operations.ts';
 import { parseBody, parseQuery } from '../lib/wire/parse.ts';
+import { inFormat, queryFor } from './list-formats.ts';
 
 export { etagOf, requireMatch } from '../lib/wire/etag.ts';
 export type { IfMatch } from '../lib/wire/etag.ts';
@@ -388,11 +390,12 @@ async function answer(exchange: Exchange, routes: Routes, parts: Parts): Promise
   // What the parts above checked against the operation's row cannot be followed through an index by the compiler.
   const run = routes[operation] as ((call: unknown) => Promise<Answer<OperationId>>) | undefined;
   if (run === undefined) throw notFound();
+  const mediaType = chooseMediaType(operation, headers['accept']);
   const given = await run({
     operation,
     caller,
     id: exchange.id,
-    query,
+    query: queryFor(query, mediaType),
     body: exchange.body,
     ifMatch: exchange.ifMatch,
     idempotencyKey: exchange.idempotencyKey,
@@ -407,7 +410,7 @@ async function answer(exchange: Exchange, routes: Routes, parts: Parts): Promise
     signal: exchange.signal,
     log: exchange.log,
   } satisfies { readonly [Part in keyof Call<OperationId>]: unknown });
-  return resultOf(exchange, given);
+  return resultOf(exchange, inFormat(operation, given, mediaType));
 }
 
 function isDryRun(query: object): boolean {
@@ -465,7 +468,8 @@ function resultOf(exchange: Exchange, given: Answer<OperationId>): Result {
 function refuseTooLarge(size: number): void {
   if (size <= MAXIMUM_ANSWER) return;
   throw new Fault('invalid_parameter', {
-    message: 'The answer would be larger than 5 MB. Ask for less at once, with a smaller limit.',
+    message:
+      'The answer would be larger than 5 MB. Ask for less at once: with a smaller limit, or a file with more filters.',
     target: { type: 'parameter', name: 'limit' },
   });
 }

@@ -1,10 +1,12 @@
 import * as z from 'zod/mini';
 import * as errors from './errors.ts';
 import * as fields from './fields.ts';
+import { mediaTypesOf } from './formats.ts';
+import type { ListFormat } from './formats.ts';
 import * as keys from './keys.ts';
 import * as keystores from './keystores.ts';
 import { OPERATIONS } from './operations.ts';
-import type { Operation } from './operations.ts';
+import type { Operation, OperationId } from './operations.ts';
 import { plannedChanges } from './planned.ts';
 import * as tags from './tag.ts';
 import * as templates from './templates.ts';
@@ -219,7 +221,7 @@ function operationOf(operationId: string, row: Operation): object {
     ],
     // Operations without content take an empty object, which needs no mention.
     ...(NAMES.has(body) ? { requestBody: { required: body === row.body, content: json(body) } } : {}),
-    responses: { ...rehearsal(row), [row.success]: success(row), '4XX': ERROR, '5XX': ERROR },
+    responses: { ...rehearsal(row), [row.success]: success(operationId, row), '4XX': ERROR, '5XX': ERROR },
   };
 }
 
@@ -241,17 +243,35 @@ function parameter(name: keyof typeof PARAMETERS): object {
   return { $ref: `#/components/parameters/${name}` };
 }
 
-function success(row: Operation): object {
+function success(operationId: string, row: Operation): object {
   const headers: Record<string, object> = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
   if (row.answer === undefined) return { description: 'Done.', headers };
   const single = !row.actions.includes('list');
   if (single) headers['ETag'] = { $ref: '#/components/headers/ETag' };
+  const schema = reference(row.answer);
   return {
-    description: single ? 'Done: this is how it is now.' : 'A page of the list.',
+    description: single ? 'Done: this is how it is now.' : 'A page of the list, or as a file the whole list.',
     headers,
-    content: json(row.answer),
+    content: Object.fromEntries(
+      mediaTypesOf(operationId as OperationId).map(({ name, format }) => [name, { schema: CONTENT[format] ?? schema }]),
+    ),
   };
 }
+
+/** What is not the model itself. */
+const CONTENT: Readonly<Partial<Record<ListFormat, object>>> = {
+  csv: { type: 'string', description: 'Beyond UKO: the rows of the page, with a line of names (RFC 4180).' },
+  'zipped json': {
+    type: 'string',
+    contentMediaType: 'application/zip',
+    description: 'The whole list as a zipped file.',
+  },
+  'zipped csv': {
+    type: 'string',
+    contentMediaType: 'application/zip',
+    description: 'The whole list as a zipped file.',
+  },
+};
 
 function queryParameters(query: z.ZodMiniType): object[] {
   // What comes out of a query's schema is what a client thinks in: lists, numbers, dates.
