@@ -4,6 +4,7 @@ import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
 import { claimed, convergeAll } from '../drift/converge.ts';
 import { previewKeystores, totalSeconds } from '../drift/preview.ts';
+import type { Observed } from '../drift/observed.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { instanceId } from '../keys/key.ts';
@@ -20,23 +21,47 @@ import { shown } from './write.ts';
 
 export type DisconnectMode = 'restrict' | 'deactivate' | 'destroy' | 'disconnect';
 
-/** Every instance that the keystore holds, tombstones too. */
-export async function instancesIn(deployment: Deployment, keystoreId: string): Promise<KeyInstance[]> {
+/** A version of a key in the keystore, and what was last seen of it there. */
+interface Held {
+  readonly instance: KeyInstance;
+  readonly observed: Observed | undefined;
+}
+
+async function heldIn(deployment: Deployment, keystoreId: string): Promise<Held[]> {
   const instances: KeyInstance[] = [];
+  const observed = new Map<string, Observed>();
+  const nameOf = (of: Pick<KeyInstance, 'keyId' | 'version'>) => `${of.keyId}#${of.version}`;
   const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(keystoreId) } as const;
   for await (const item of deployment.database.query(query)) {
     if (String(item['sk']).startsWith('INSTANCE#')) instances.push(READ.keyInstance(item));
+    else {
+      const seen = READ.observed(item);
+      observed.set(nameOf(seen), seen);
+    }
   }
-  return instances;
+  return instances.map((instance) => ({ instance, observed: observed.get(nameOf(instance)) }));
 }
 
-/** The instances that a mode first does something to, as they would be. */
-export function retired(instances: readonly KeyInstance[], mode: DisconnectMode, now: Date): KeyInstance[] {
+/** Every instance that the keystore holds, tombstones too. */
+export async function instancesIn(deployment: Deployment, keystoreId: string): Promise<KeyInstance[]> {
+  return (await heldIn(deployment, keystoreId)).map(({ instance }) => instance);
+}
+
+/**
+ * The instances that a mode first does something to, as they would be; those that an earlier run did not finish are among them. What is
+ * destroyed stays so, whatever the mode.
+ */
+function retired(held: readonly Held[], mode: DisconnectMode, now: Date): KeyInstance[] {
   if (mode !== 'deactivate' && mode !== 'destroy') return [];
-  const wanted = mode === 'destroy' ? 'gone' : 'disabled';
-  return instances
-    .filter((instance) => instance.wanted !== wanted && instance.wanted !== 'gone')
-    .map((instance) => claimed({ ...instance, wanted, removedByUser: true }, mode, now));
+  return held.flatMap(({ instance, observed }) => {
+    const wanted = mode === 'destroy' || instance.wanted === 'gone' ? 'gone' : 'disabled';
+    if (instance.wanted !== wanted) return [claimed({ ...instance, wanted, removedByUser: true }, mode, now)];
+    return isDone(instance, observed) ? [] : [claimed(instance, mode, now)];
+  });
+}
+
+function isDone(instance: KeyInstance | undefined, observed: Observed | undefined): boolean {
+  return instance?.open === undefined && observed?.error === undefined;
 }
 
 /** Whether keys live in it that a `restrict` must protect: those that are active or deactivated. */
@@ -56,9 +81,10 @@ export async function disconnect(
   mode: DisconnectMode,
   signal: AbortSignal,
 ): Promise<void> {
-  const instances = await instancesIn(deployment, keystore.id);
+  const held = await heldIn(deployment, keystore.id);
+  const instances = held.map(({ instance }) => instance);
   requireDisconnectable(instances, mode);
-  await retire(deployment, attempt, retired(instances, mode, deployment.clock()), signal);
+  await retire(deployment, attempt, retired(held, mode, deployment.clock()), signal);
   for (const instance of instances) await release(deployment, attempt, instance);
   await forgetKeystore(deployment, attempt, keystore, mode);
   // A key that was assigned in between, from the keystores as they were before.
@@ -72,9 +98,10 @@ export async function previewDisconnect(
   mode: DisconnectMode,
   signal: AbortSignal,
 ): Promise<WirePlannedChanges> {
-  const instances = await instancesIn(deployment, keystore.id);
+  const held = await heldIn(deployment, keystore.id);
+  const instances = held.map(({ instance }) => instance);
   requireDisconnectable(instances, mode);
-  const working = retired(instances, mode, deployment.clock());
+  const working = retired(held, mode, deployment.clock());
   const rows = await previewKeystores(deployment, undefined, working, new Map([[keystore.id, keystore]]), signal);
   const changes = instances.map(({ label }) => ({
     property: `keystores of ${label}`,
@@ -116,9 +143,7 @@ async function retire(
       await convergeAll(deployment, partition.key, [instance], signal);
       const after = await readKey(deployment.database, instance.keyId);
       const stored = after.instances.find((each) => instanceId(each) === instanceId(instance));
-      return stored?.open === undefined && after.observed.get(instanceId(instance))?.error === undefined
-        ? []
-        : [instance.label];
+      return isDone(stored, after.observed.get(instanceId(instance))) ? [] : [instance.label];
     },
     { concurrency: 8 },
   );
