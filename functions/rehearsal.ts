@@ -52,7 +52,10 @@ export async function rehearsed<Id extends OperationId>(
 const ITEM_OF = { managed_key: ITEM.key, template: ITEM.template, keystore: ITEM.keystore, vault: ITEM.vault };
 
 /** The tag that the resource has, for the request without dry_run; none of what does not exist yet. */
-async function etagNow({ resourceType, resourceId }: AuditEvent, { database }: Deployment): Promise<string | undefined> {
+async function etagNow(
+  { resourceType, resourceId }: AuditEvent,
+  { database }: Deployment,
+): Promise<string | undefined> {
   if (resourceType === 'none' || resourceId === undefined) return undefined;
   const revision = (await database.get(ITEM_OF[resourceType](resourceId)))?.['revision'];
   return typeof revision === 'number' ? etagOf(resourceId, revision) : undefined;

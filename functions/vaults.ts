@@ -4,6 +4,7 @@ import { listVaults } from '../lib/vaults/list.ts';
 import type { Vault } from '../lib/vaults/vault.ts';
 import { presentVault } from '../lib/vaults/view.ts';
 import { createVault, deleteVault, editVault } from '../lib/vaults/write.ts';
+import type { VaultProperties } from '../lib/vaults/write.ts';
 import type { Action } from '../lib/access/permissions.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import type { WireVault } from '../lib/wire/vaults.ts';
@@ -29,6 +30,15 @@ async function answer(vault: Vault, call: Pick<VaultCall, 'baseUrl'>, status = 2
   return { status, body, etag: etagOf(vault.id, vault.revision), location };
 }
 
+function propertiesFrom(body: Call<'UpdateVault'>['body']): VaultProperties {
+  return {
+    name: body.name,
+    description: body.description,
+    recoveryKeyLabel: body.recovery_key_label,
+    approvalRequiredFor: body.approval_required_for,
+  };
+}
+
 export const handler = serve(
   {
     ListVaults: async (call) => ({
@@ -39,8 +49,8 @@ export const handler = serve(
         call,
         async (attempt, within) => {
           requirePermission(call.caller, 'write_vault', undefined);
-          const { name, description, recovery_key_label: recoveryKeyLabel } = call.body;
-          return answer(await createVault(within, attempt, { name, description, recoveryKeyLabel }), call, 201);
+          const given = propertiesFrom(call.body);
+          return answer(await createVault(within, attempt, { ...given, name: call.body.name }), call, 201);
         },
         async (id) => answer(await openVault({ ...call, id }, 'read'), call, 201),
       ),
@@ -49,8 +59,8 @@ export const handler = serve(
       attempted(call, async (attempt, within) => {
         const vault = await openVault(call, 'write_vault');
         requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
-        const { name, description, recovery_key_label: recoveryKeyLabel } = call.body;
-        return answer(await editVault(within, attempt, vault, { name, description, recoveryKeyLabel }), call);
+        const given = propertiesFrom(call.body);
+        return answer(await editVault(within, attempt, vault, given), call);
       }),
     DeleteVault: (call) =>
       attempted(call, async (attempt, within) => {

@@ -49,7 +49,9 @@ let failed = 0;
 for (const [says, command, ...args] of CHECKS) {
   const started = performance.now();
   const code = await run(command, args);
-  console.log(`${says.padEnd(8)} ${code === 0 ? 'ok' : 'FAILED'}  ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(
+    `${says.padEnd(8)} ${code === 0 ? 'ok' : 'FAILED'}  ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  );
   if (code === 0) passed += 1;
   else failed += 1;
 }

@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import { APPROVAL_SUBJECTS } from '../approvals/approval.ts';
+import type { Approval } from '../approvals/approval.ts';
 import { KEYSTORE_STATUSES, SYNC_FLAG_DETAILS, SYNC_FLAGS } from '../drift/observed.ts';
 import type { Observed } from '../drift/observed.ts';
 import { KEY_ALGORITHMS, KEY_STATES, MATERIAL_KINDS, WORK_CAUSES } from '../keys/key.ts';
@@ -20,7 +22,15 @@ const authored = { createdAt: instant, updatedAt: instant, createdBy: text, upda
 
 const vault = itemCodec<Vault>(
   'vault',
-  z.object({ id: text, revision: count, name: text, description: text, recoveryKeyLabel: maybe(text), ...authored }),
+  z.object({
+    id: text,
+    revision: count,
+    name: text,
+    description: text,
+    recoveryKeyLabel: maybe(text),
+    approvalRequiredFor: z._default(z.array(z.enum(APPROVAL_SUBJECTS)), []),
+    ...authored,
+  }),
 );
 
 const keySpec = z.object({
@@ -198,6 +208,27 @@ const observed = itemCodec<Observed>(
   }),
 );
 
+const approval = itemCodec<Approval>(
+  'approval',
+  z.object({
+    id: text,
+    revision: count,
+    vaultId: text,
+    operation: text,
+    resourceType: z.enum(['managed_key', 'keystore', 'vault']),
+    resourceId: text,
+    resourceRevision: count,
+    parameters: text,
+    summary: text,
+    state: z.enum(['pending', 'approved', 'rejected']),
+    requestedBy: text,
+    requestedAt: instant,
+    expiresAt: instant,
+    decidedBy: maybe(text),
+    decidedAt: maybe(instant),
+  }),
+);
+
 const none = z._default(count, 0);
 const counters = itemCodec<VaultCounters>(
   'counters',
@@ -216,6 +247,7 @@ export const READ = {
   material: (item: RawItem) => material.decode(item),
   keyInstance: (item: RawItem) => keyInstance.decode(item),
   observed: (item: RawItem) => observed.decode(item),
+  approval: (item: RawItem) => approval.decode(item),
   counters: (item: RawItem | undefined): VaultCounters => counters.decode(item ?? {}),
 } as const;
 
@@ -228,6 +260,12 @@ export const STORED = {
     ...vault.encode(value),
     vault_pk: INDEX_KEY.vaults(),
     vault_sk: `${value.name}#${value.id}`,
+  }),
+  approval: (value: Approval): StoredItem => ({
+    ...ITEM.approval(value.id),
+    ...approval.encode(value),
+    vault_pk: INDEX_KEY.approvalsOfVault(value.vaultId),
+    vault_sk: `${value.requestedAt.toISOString()}#${value.id}`,
   }),
   template: (value: Template): StoredItem => ({
     ...ITEM.template(value.id),

@@ -22,6 +22,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | name lock               | NAME#kind#scope          | the name                      |                      |
  * | audit event             | AUDIT#vault id           | EVENT#000000000001            |                      |
  * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
+ * | request for approval    | APPROVAL#id              | APPROVAL                      | by_vault             |
  * | vault with a trail      | AUDITED                  | vault id                      |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
@@ -60,6 +61,7 @@ export const ITEM = {
     sk: `EVENT#${digits(sequence, 12)}`,
   }),
   auditHead: (vaultId: string): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: 'HEAD' }),
+  approval: (id: string): ItemKey => ({ pk: `APPROVAL#${id}`, sk: 'APPROVAL' }),
   /** Stays when the vault is deleted, as its trail does. */
   audited: (vaultId: string): ItemKey => ({ pk: 'AUDITED', sk: vaultId }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
@@ -80,6 +82,7 @@ export const INDEX_KEY = {
   keysOfVault: (vaultId: string) => `KEYS#${vaultId}`,
   templatesOfVault: (vaultId: string) => `TEMPLATES#${vaultId}`,
   keystoresOfVault: (vaultId: string) => `KEYSTORES#${vaultId}`,
+  approvalsOfVault: (vaultId: string) => `APPROVALS#${vaultId}`,
   /** Instances and what was observed of them lie side by side, ordered by key. */
   instancesInKeystore: (keystoreId: string) => `INSTANCES#${keystoreId}`,
   flaggedInVault: (vaultId: string) => `FLAGGED#${vaultId}`,

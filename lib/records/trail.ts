@@ -26,7 +26,12 @@ export async function verifyTrail(database: Database, vaultId: string): Promise<
   const headItem = await database.get(ITEM.auditHead(vaultId));
   const head: AuditHead = headItem === undefined ? CHAIN_START : auditHead.decode(headItem);
   let last = CHAIN_START;
-  const report = (broken: string | undefined): TrailReport => ({ vaultId, events: last.sequence, broken, head: head.hash });
+  const report = (broken: string | undefined): TrailReport => ({
+    vaultId,
+    events: last.sequence,
+    broken,
+    head: head.hash,
+  });
   try {
     for await (const event of trail(database, vaultId)) {
       if (last.sequence === head.sequence && event.sequence > head.sequence) break;

@@ -1,3 +1,5 @@
+import type { ApprovalSubject } from '../approvals/approval.ts';
+
 /** What users decide about a vault. */
 export interface Vault {
   readonly id: string;
@@ -5,6 +7,8 @@ export interface Vault {
   readonly name: string;
   readonly description: string;
   readonly recoveryKeyLabel: string | undefined;
+  /** What takes a second person in this vault. */
+  readonly approvalRequiredFor: readonly ApprovalSubject[];
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly createdBy: string;

@@ -12,6 +12,7 @@ export function presentVault(vault: Vault, counters: VaultCounters, baseUrl: str
     created_by: vault.createdBy,
     updated_by: vault.updatedBy,
     recovery_key_label: vault.recoveryKeyLabel ?? '',
+    approval_required_for: [...vault.approvalRequiredFor],
     href: `${baseUrl}/api/v4/vaults/${vault.id}`,
     keys_count: counters.keys,
     key_templates_count: counters.templates,

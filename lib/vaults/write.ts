@@ -1,4 +1,5 @@
 import { success } from '../attempt.ts';
+import type { ApprovalSubject } from '../approvals/approval.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
 import { Fault } from '../fault.ts';
@@ -13,6 +14,7 @@ export interface VaultProperties {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
   readonly recoveryKeyLabel?: string | undefined;
+  readonly approvalRequiredFor?: readonly ApprovalSubject[] | undefined;
 }
 
 /** Makes an empty vault. Throws `name_taken`: vault names are unique in the deployment. */
@@ -28,6 +30,7 @@ export async function createVault(
     name: given.name,
     description: given.description ?? '',
     recoveryKeyLabel: given.recoveryKeyLabel,
+    approvalRequiredFor: given.approvalRequiredFor ?? [],
     createdAt: now,
     updatedAt: now,
     createdBy: attempt.subject,
@@ -59,6 +62,7 @@ export async function editVault(
     name: given.name ?? before.name,
     description: given.description ?? before.description,
     recoveryKeyLabel: given.recoveryKeyLabel ?? before.recoveryKeyLabel,
+    approvalRequiredFor: given.approvalRequiredFor ?? before.approvalRequiredFor,
     updatedAt: now,
     updatedBy: attempt.subject,
   };
@@ -121,5 +125,10 @@ function nameLock(vault: Pick<Vault, 'id' | 'name'>): Change {
 }
 
 function shown(vault: Vault): Record<string, unknown> {
-  return { name: vault.name, description: vault.description, recovery_key_label: vault.recoveryKeyLabel };
+  return {
+    name: vault.name,
+    description: vault.description,
+    recovery_key_label: vault.recoveryKeyLabel,
+    approval_required_for: vault.approvalRequiredFor,
+  };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { APPROVAL_SUBJECTS } from '../approvals/approval.ts';
 import { dateTime, description, id, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { containing, page, paging } from './lists.ts';
@@ -11,6 +12,10 @@ const name = text({
   says: "must have 1 to 100 letters, digits, spaces and the characters # @ ! $ % ' _ -, and not start with a space",
 });
 const recoveryKeyLabel = text({ minimum: 0, maximum: 255, says: 'must have at most 255 characters' });
+
+const approvalRequiredFor = z
+  .array(z.enum(APPROVAL_SUBJECTS))
+  .check(z.maxLength(3, 'repeats a subject'), z.describe('Beyond UKO: what takes a second person’s approval.'));
 
 export const vaultReferenceInCreationRequest = z.strictObject({ id });
 
@@ -25,12 +30,14 @@ export const createVault = z.strictObject({
   name,
   description: z.optional(description),
   recovery_key_label: z.optional(recoveryKeyLabel),
+  approval_required_for: z.optional(approvalRequiredFor),
 });
 
 export const updateVault = z.strictObject({
   name: z.optional(name),
   description: z.optional(description),
   recovery_key_label: z.optional(recoveryKeyLabel),
+  approval_required_for: z.optional(approvalRequiredFor),
 });
 
 export const vaultQuery = z.strictObject({
@@ -52,6 +59,7 @@ export const vault = z.strictObject({
   keys_count: z.int(),
   key_templates_count: z.int(),
   keystores_count: z.int(),
+  approval_required_for: z.optional(approvalRequiredFor),
   planned_changes: z.optional(plannedChanges),
 });
 export type WireVault = Wire<typeof vault>;

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { APPROVAL_SUBJECTS } from '../../lib/approvals/approval.ts';
 import { KEYSTORE_STATUSES, SYNC_FLAG_DETAILS, SYNC_FLAGS } from '../../lib/drift/observed.ts';
 import type { Observed } from '../../lib/drift/observed.ts';
 import { KEY_ALGORITHMS, KEY_STATES, MATERIAL_KINDS, WORK_CAUSES } from '../../lib/keys/key.ts';
@@ -53,6 +54,7 @@ const vaults: fc.Arbitrary<Vault> = fc.record({
   name: text,
   description: text,
   recoveryKeyLabel: maybe(text),
+  approvalRequiredFor: fc.subarray([...APPROVAL_SUBJECTS]),
   ...authored,
 });
 const templates: fc.Arbitrary<Template> = fc.record({
