@@ -18,6 +18,8 @@ import type { Look } from './verdict.ts';
 const LEASE_MS = 60_000;
 /** After so many attempts work is given up: what is still wrong stays flagged, with its error. */
 const MAXIMUM_ATTEMPTS = 20;
+/** So long after a create was sent without an answer its key may still appear; until then, absence is looked at again. */
+const CREATE_MAY_COME_MS = 300_000;
 /** A plan can lead to another look and another plan; more rounds than this mean that the keystore does not do what it says. */
 const MAXIMUM_ROUNDS = 4;
 const KEYSTORES_AT_ONCE = 16;
@@ -179,7 +181,12 @@ async function approach(work: Work): Promise<End> {
     const plan = planFor(work.instance, look.seen);
     switch (plan.outcome) {
       case 'agrees':
-        return { look, lookedAt, failure: undefined, settled: 'done' };
+        return {
+          look,
+          lookedAt,
+          failure: undefined,
+          settled: mayStillCome(work.instance, look, lookedAt) ? 'later' : 'done',
+        };
       case 'wait':
         return { look, lookedAt, failure: undefined, settled: 'later' };
       case 'cannot':
@@ -197,12 +204,20 @@ async function approach(work: Work): Promise<End> {
   }
 }
 
-/** Records the id of a key that was made but whose answer was lost. */
+function mayStillCome({ createSentAt }: KeyInstance, look: Look, lookedAt: Date): boolean {
+  if (createSentAt === undefined || !('seen' in look) || look.seen.presence === 'present') return false;
+  return lookedAt.getTime() - createSentAt.getTime() < CREATE_MAY_COME_MS;
+}
+
+/** Records the id of a key that was made but whose answer was lost, also in place of one that is gone. */
 async function adopt(work: Work, seen: Seen): Promise<void> {
-  if (seen.presence === 'absent' || work.instance.binding !== undefined) return;
+  const { binding, createSentAt, spec } = work.instance;
+  if (seen.presence === 'absent') return;
+  const isLost = createSentAt !== undefined && binding?.idInKeystore !== seen.idInKeystore;
+  if (binding !== undefined && !isLost) return;
   // Whether its material is the right one is not known from seeing it: the plan has it imported again, which proves it.
-  const fingerprint = work.instance.spec.material === 'imported' ? undefined : seen.fingerprint;
-  await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint } });
+  const fingerprint = spec.material === 'imported' ? undefined : seen.fingerprint;
+  await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint }, createSentAt: undefined });
 }
 
 /**
@@ -223,12 +238,15 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
     if (step === undefined) {
       return new KeystoreFault('unsupported', `This keystore cannot carry out the step “${name}”.`);
     }
-    await requireFence(work);
+    // Nothing lost is to be looked for where no create can have been sent.
+    const firstAttempt = work.instance.createSentAt === undefined;
+    if (name === 'create') await record(work, { createSentAt: deployment.clock() });
+    else await requireFence(work);
     try {
       work.acted = true;
       const binding = await step(keyInKeystore(work.instance, work.key), {
         signal,
-        firstAttempt: isFirstAttempt(work.instance),
+        firstAttempt,
         withMaterial: (use) => lendMaterial(deployment, work.instance, use),
       });
       const brought = name === 'rotate' || name === 'import';
@@ -236,6 +254,7 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
         binding: binding ?? work.instance.binding,
         touchedAt: deployment.clock(),
         ...(brought ? { rotating: false } : {}),
+        ...(name === 'create' ? { createSentAt: undefined } : {}),
       });
     } catch (error) {
       if (error instanceof Superseded) throw error;
@@ -260,11 +279,6 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
   return undefined;
 }
 
-/** No create of this instance can have been sent before: nothing lost is to be looked for. */
-function isFirstAttempt({ open, intendedAt, binding }: KeyInstance): boolean {
-  return binding === undefined && open?.attempts === 1 && open.since.getTime() === intendedAt.getTime();
-}
-
 async function lendMaterial<T>(
   deployment: Deployment,
   instance: KeyInstance,
@@ -284,7 +298,9 @@ async function requireFence(work: Work): Promise<void> {
 
 async function record(
   work: Work,
-  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open' | 'rotating'>> & { readonly binding?: Binding | undefined },
+  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open' | 'rotating' | 'createSentAt'>> & {
+    readonly binding?: Binding | undefined;
+  },
 ): Promise<void> {
   const next: KeyInstance = { ...work.instance, ...change, fence: work.instance.fence + 1 };
   if (!(await work.deployment.database.write(fencedInstance(next, work.instance.fence)))) throw new Superseded();
@@ -298,11 +314,14 @@ async function finish(work: Work, end: End): Promise<void> {
   const finished = { ...instance, fence: instance.fence + 1 };
   await storeObservation(deployment, finished, end.look, end.lookedAt, failure);
   const gone = 'seen' in end.look && end.look.seen.presence === 'absent' && instance.wanted === 'gone';
-  if (gone && instance.keyRemoved) {
+  if (gone && instance.keyRemoved && end.settled === 'done') {
     await forget(deployment, instance);
     return;
   }
-  await record(work, { open: openAfter(instance.open, end, failure, deployment.clock()) });
+  await record(work, {
+    open: openAfter(instance.open, end, failure, deployment.clock()),
+    ...(end.settled === 'done' ? { createSentAt: undefined } : {}),
+  });
 }
 
 function openAfter(

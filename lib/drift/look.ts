@@ -21,6 +21,7 @@ export function keyInKeystore(
     spec: instance.spec,
     binding: instance.binding,
     intendedAt: instance.intendedAt,
+    createSent: instance.createSentAt !== undefined,
   };
 }
 

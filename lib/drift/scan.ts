@@ -130,7 +130,9 @@ function isSettling(instance: KeyInstance, now: Date, settlingSeconds: number): 
 }
 
 async function forgetWhenGone(deployment: Deployment, instance: KeyInstance, look: Look): Promise<void> {
-  if (instance.keyRemoved && 'seen' in look && look.seen.presence === 'absent') await forget(deployment, instance);
+  // Where a create may still take effect, whoever follows it up forgets it.
+  const isGone = 'seen' in look && look.seen.presence === 'absent' && instance.createSentAt === undefined;
+  if (instance.keyRemoved && isGone) await forget(deployment, instance);
 }
 
 /** Instances with what was last observed of them: they lie side by side in the index, the instance first. */

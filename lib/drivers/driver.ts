@@ -81,6 +81,8 @@ export interface KeyInKeystore {
   readonly binding: Binding | undefined;
   /** When a create of this instance was first intended: nothing made before it can be the lost result of that create. */
   readonly intendedAt: Date;
+  /** A create was sent and its answer never came: what it made may be there without a name, and must be looked for before `absent`. */
+  readonly createSent?: boolean;
 }
 
 /** The keystore's own id of a key (ARN, URL, resource name, CRN), with the fingerprint of the material expected there. */

@@ -146,6 +146,7 @@ export function newInstance(key: ManagedKey, keystoreId: string, now: Date): Key
     removedByUser: false,
     binding: undefined,
     intendedAt: now,
+    createSentAt: undefined,
     fence: 0,
     touchedAt: undefined,
     open: undefined,

@@ -110,6 +110,8 @@ export interface KeyInstance {
   readonly binding: Binding | undefined;
   /** When its creation there was first intended. */
   readonly intendedAt: Date;
+  /** When a create was sent whose answer has not come: a key of ours may be there, or come yet, that has no name to be seen by. */
+  readonly createSentAt: Date | undefined;
   /** Rises with every write of this item: whoever holds an older number writes nothing. */
   readonly fence: number;
   /** When we last changed it there: until it has settled, a scan does not judge it. */

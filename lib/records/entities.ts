@@ -173,6 +173,7 @@ const keyInstance = itemCodec<KeyInstance>(
     removedByUser: z.boolean(),
     binding: maybe(z.object({ idInKeystore: text, fingerprint: maybe(text) })),
     intendedAt: instant,
+    createSentAt: maybe(instant),
     fence: count,
     touchedAt: maybe(instant),
     open: maybe(

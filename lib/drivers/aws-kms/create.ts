@@ -119,7 +119,7 @@ const SEARCH_WIDTH = 8;
  * every key that could be new is asked for its own; keys whose name is older than the intent are passed over, which in most
  * accounts leaves few. The signal bounds it.
  */
-async function findLost(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<KmsKey | undefined> {
+export async function findLost(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<KmsKey | undefined> {
   const since = key.intendedAt.getTime() - CLOCK_SKEW;
   const old = await idsNamedBefore(since, calls, signal);
   const found: KmsKey[] = [];

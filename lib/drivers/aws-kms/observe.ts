@@ -1,6 +1,7 @@
 import type { KeyInKeystore, KeystoreDriver, Seen } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
 import type { KmsCalls, KmsKey } from './calls.ts';
+import { findLost } from './create.ts';
 import { isFault } from './faults.ts';
 import { fingerprintOf, isKeyPair } from './fingerprint.ts';
 import { aliasOf, holderOf } from './names.ts';
@@ -20,8 +21,8 @@ export interface Closer {
  * while that leads to the bound ARN; else DescribeKey by ARN as well; for an older version by ARN alone.
  *
  * Without a binding the name is all there is to look by. A key behind it that does not carry our tags is not this key, so the
- * answer is `absent`; that its name is taken is what `create` then says. A lost create that had not got its name yet is found
- * by `create`.
+ * answer is `absent`; that its name is taken is what `create` then says. Only where a create lost its answer, a key without its
+ * name is looked for among all that were made since.
  */
 export function observeWith(calls: KmsCalls, closer: Closer): KeystoreDriver['observe'] {
   return async (key, signal) => {
@@ -29,8 +30,9 @@ export function observeWith(calls: KmsCalls, closer: Closer): KeystoreDriver['ob
       key.binding === undefined
         ? await byName(key, calls, signal)
         : await byArn(key, key.binding.idInKeystore, calls, signal);
-    if (looked === undefined) return { presence: 'absent' };
-    const seen = await presentFrom(key, looked, calls, closer, signal);
+    const found = looked ?? (key.createSent === true ? await withoutName(key, calls, signal) : undefined);
+    if (found === undefined) return { presence: 'absent' };
+    const seen = await presentFrom(key, found, calls, closer, signal);
     return seen.state === 'enabled' && closer.probe !== undefined ? closer.probe(seen, signal) : seen;
   };
 }
@@ -45,6 +47,13 @@ async function byName(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal):
   const named = await holderOf(key.label, key, calls, signal);
   if (named.holder !== 'this') return undefined;
   return { found: named.target, name: key.current ? 'leads_here' : 'not_applicable', remark: undefined };
+}
+
+/** What a create made that lost its answer before it gave the name. */
+async function withoutName(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<Looked | undefined> {
+  const found = await findLost({ ...key, binding: undefined }, calls, signal);
+  if (found === undefined) return undefined;
+  return { found, name: key.current ? 'missing' : 'not_applicable', remark: undefined };
 }
 
 async function byArn(
