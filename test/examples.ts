@@ -53,6 +53,7 @@ export function instanceOf(given: Partial<KeyInstance> = {}): KeyInstance {
     removedByUser: false,
     binding: { idInKeystore: 'arn:ours', fingerprint: 'f1' },
     intendedAt: THEN,
+    createSentAt: undefined,
     fence: 7,
     touchedAt: undefined,
     open: undefined,

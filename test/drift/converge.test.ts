@@ -224,23 +224,49 @@ describe('a decision that is overtaken by a newer one', () => {
     });
   });
 
-  // DEFECT, known and open: `fails` turns red when it is mended. Until its name is given, a key whose CreateKey lost the answer is seen by
-  // `create` only, so a command that wants it disabled or gone takes it for absent, and leaves it enabled and flagged ok.
-  it.fails(
-    'that lost the answer of its CreateKey leaves nothing usable behind when the key is deactivated and destroyed',
-    async () => {
-      const native = await deployment.place({ regions: [FIRST], key: { material: 'native' } });
-      deployment.kms.faults.add({ kind: 'reset_after', operation: 'CreateKey', times: 1 });
-      const { id } = await deployment.create(native, 'lost-and-destroyed');
-      expect(deployment.keyInAws(id, FIRST).state).toBe('Enabled');
-      await deployment.command('deactivate', id);
-      await deployment.settle();
-      expect(deployment.keyInAws(id, FIRST).state).toBe('Disabled');
-      await deployment.command('destroy', id);
-      await deployment.settle();
-      expect(deployment.keyInAws(id, FIRST).state).toBe('PendingDeletion');
-    },
-  );
+  it('that lost the answer of its CreateKey leaves nothing usable behind when the key is deactivated and destroyed', async () => {
+    const native = await deployment.place({ regions: [FIRST], key: { material: 'native' } });
+    deployment.kms.faults.add({ kind: 'reset_after', operation: 'CreateKey', times: 1 });
+    const { id } = await deployment.create(native, 'lost-and-destroyed');
+    expect(deployment.keyInAws(id, FIRST).state).toBe('Enabled');
+    await deployment.command('deactivate', id);
+    await deployment.settle();
+    expect(deployment.keyInAws(id, FIRST).state).toBe('Disabled');
+    await deployment.command('destroy', id);
+    await deployment.settle();
+    expect(deployment.keyInAws(id, FIRST).state).toBe('PendingDeletion');
+  });
+
+  it('that lost the answer of making a key anew does not leave that one behind either', async () => {
+    const { id } = await deployment.create(single, 'anew');
+    deployment.kms.operator.purge(deployment.keyInAws(id, FIRST).arn);
+    deployment.kms.faults.add({ kind: 'reset_after', operation: 'CreateKey', times: 1 });
+    await deployment.sync(id);
+    expect(deployment.keyInAws(id, FIRST).aliases).toEqual([]);
+    await deployment.command('deactivate', id);
+    await deployment.command('destroy', id);
+    await deployment.settle();
+    expect(deployment.keyInAws(id, FIRST).state).toBe('PendingDeletion');
+    expect(await deployment.observed(id, at(0, single))).toMatchObject({
+      status: 'not_present',
+      keystoreSyncFlag: 'ok',
+    });
+  });
+
+  it('whose CreateKey may still take effect is looked for some minutes more, and then no longer', async () => {
+    deployment.kms.faults.add({ kind: 'reset_before', operation: 'CreateKey', times: 1 });
+    const { id } = await deployment.create(single, 'never-came');
+    await deployment.command('deactivate', id);
+    expect((await deployment.instance(id, at(0, single))).open).toBeDefined();
+    await deployment.settle();
+    expect(deployment.keysInAws(id)).toEqual([]);
+    expect((await deployment.instance(id, at(0, single))).createSentAt).toBeUndefined();
+    deployment.kms.calls.reset();
+    await deployment.verify(id);
+    expect(deployment.kms.calls.count({ operation: 'ListKeys' })).toBe(0);
+    await deployment.command('activate', id);
+    expect(deployment.keyInAws(id, FIRST).state).toBe('Enabled');
+  });
 });
 
 describe('a finding', () => {

@@ -37,7 +37,7 @@ const moment = fc.date({
 const date = moment.map((at) => at.toISOString().slice(0, 10));
 const bytes = fc.uint8Array({ maxLength: 40 });
 const tags = fc.array(fc.record({ name: text, value: text }), { maxLength: 3 });
-const properties = fc.dictionary(fc.stringMatching(/^[a-z_]{1,12}$/), fc.oneof(text, fc.integer(), fc.boolean()), {
+const properties = fc.dictionary(fc.stringMatching(/^[a-z][a-z_]{0,12}$/), fc.oneof(text, fc.integer(), fc.boolean()), {
   noNullPrototype: true,
 });
 const authored = { createdAt: moment, updatedAt: moment, createdBy: text, updatedBy: text };
@@ -152,6 +152,7 @@ const instances: fc.Arbitrary<KeyInstance> = fc.record({
   removedByUser: fc.boolean(),
   binding: maybe(fc.record({ idInKeystore: text, fingerprint: maybe(text) })),
   intendedAt: moment,
+  createSentAt: maybe(moment),
   fence: count,
   touchedAt: maybe(moment),
   open: maybe(
