@@ -5,6 +5,9 @@ import { once } from '../lib/records/idempotency.ts';
 import type { KeptAnswer } from '../lib/records/idempotency.ts';
 import { recordRefusal } from '../lib/records/refusal.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
+import type { Approval } from '../lib/approvals/approval.ts';
+import { approvedBy } from '../lib/approvals/write.ts';
+import { waitingForApproval } from './approval-gate.ts';
 import { deployment } from './deployment.ts';
 import { rehearsed } from './rehearsal.ts';
 import type { Answer, Attempt, Call, ServeOptions } from './http.ts';
@@ -15,6 +18,11 @@ import type { Answer, Attempt, Call, ServeOptions } from './http.ts';
  */
 type Run<Id extends OperationId> = (attempt: LibraryAttempt, within: Deployment) => Promise<Answer<Id>>;
 
+/** A request that a second person has just approved: it does not wait again, and the approval ends with what it changes. */
+export interface Approved {
+  readonly approval?: Approval | undefined;
+}
+
 /** How often a request is decided anew when work in the background changes what it was decided from. */
 const DECISIONS = 8;
 
@@ -23,18 +31,25 @@ const DECISIONS = 8;
  * anew whenever the records it was decided from changed under it without anybody's decision. `run` must read what it decides from.
  */
 export async function attempted<Id extends OperationId>(
-  call: Call<Id>,
-  run: Run<Id>,
+  call: Call<Id> & Approved,
+  decide: Run<Id>,
   current?: (resourceId: string) => Promise<Answer<Id>>,
 ): Promise<Answer<Id>> {
   const { database, clock } = deployment();
+  const { approval } = call;
+  const run: Run<Id> = async (attempt, within) =>
+    (call.dryRun ? undefined : await waitingForApproval(call, attempt, decide)) ?? decide(attempt, within);
   const attemptWith = (alongside: LibraryAttempt['alongside']): LibraryAttempt => ({
     operation: call.operation,
     subject: call.caller.subject,
     sourceIp: call.origin.ip,
     userAgent: call.origin.userAgent,
     correlationId: call.correlationId,
-    alongside,
+    approval,
+    alongside: (resourceId) => [
+      ...alongside(resourceId),
+      ...(approval === undefined ? [] : [approvedBy(approval, call.caller.subject, clock())]),
+    ],
   });
   if (call.dryRun)
     return rehearsed(call, (within) =>

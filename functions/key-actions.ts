@@ -7,7 +7,7 @@ import type { Action } from '../lib/access/permissions.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { serve } from './http.ts';
-import type { Call } from './http.ts';
+import type { Call, Routes } from './http.ts';
 import { answerWithKey } from './key-answer.ts';
 
 type CommandCall = Call<'ActivateManagedKey'> | Call<'DeactivateManagedKey'> | Call<'DestroyManagedKey'>;
@@ -36,22 +36,21 @@ function command(call: CommandCall, name: StateCommand) {
   );
 }
 
-export const handler = serve(
-  {
-    ActivateManagedKey: (call) => command(call, 'activate'),
-    DeactivateManagedKey: (call) => command(call, 'deactivate'),
-    DestroyManagedKey: (call) => command(call, 'destroy'),
-    RotateManagedKey: (call) =>
-      attempted(
-        call,
-        async (attempt, within) => {
-          const { key, partition } = await openKey(deployment(), call, 'create_key');
-          const by = { subject: call.caller.subject, now: deployment().clock() };
-          await rotate(within, attempt, key, decideRotation(partition, key, by), call.signal);
-          return answerWithKey(key.id, call.baseUrl);
-        },
-        (id) => answerWithKey(id, call.baseUrl),
-      ),
-  },
-  audited,
-);
+export const routes: Routes = {
+  ActivateManagedKey: (call) => command(call, 'activate'),
+  DeactivateManagedKey: (call) => command(call, 'deactivate'),
+  DestroyManagedKey: (call) => command(call, 'destroy'),
+  RotateManagedKey: (call) =>
+    attempted(
+      call,
+      async (attempt, within) => {
+        const { key, partition } = await openKey(deployment(), call, 'create_key');
+        const by = { subject: call.caller.subject, now: deployment().clock() };
+        await rotate(within, attempt, key, decideRotation(partition, key, by), call.signal);
+        return answerWithKey(key.id, call.baseUrl);
+      },
+      (id) => answerWithKey(id, call.baseUrl),
+    ),
+};
+
+export const handler = serve(routes, audited);

@@ -14,7 +14,7 @@ import { pageOf } from '../lib/wire/lists.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { etagOf, requireVault, serve } from './http.ts';
-import type { Call } from './http.ts';
+import type { Call, Routes } from './http.ts';
 
 async function answer(keystore: Keystore, baseUrl: string, status: 200 | 201 = 200) {
   const body = await showKeystore(deployment(), keystore, baseUrl);
@@ -37,57 +37,56 @@ async function requireConnectable(call: Call<'CreateKeystore'>) {
   return vault;
 }
 
-export const handler = serve(
-  {
-    ListKeystores: async (call) => ({
-      body: await listKeystores(deployment().database, listableVaults(call.caller), call),
-    }),
-    CreateKeystore: (call) =>
-      attempted(
-        call,
-        async (attempt, within) => {
-          const vault = await requireConnectable(call);
-          const given = newKeystoreFrom(call.body);
-          const keystore = newKeystore(deployment(), call.caller.subject, given);
-          if (call.dryRun) {
-            const health = await tryConnection(deployment(), keystore, given.secrets, call.signal);
-            return { status: 200, body: presentKeystore(keystore, health, vault, call.baseUrl) };
-          }
-          await createKeystore(within, attempt, keystore, given.secrets, call.signal);
-          return answer(keystore, call.baseUrl, 201);
-        },
-        async (id) => answer(await openKeystore(deployment(), { ...call, id }, 'read'), call.baseUrl, 201),
-      ),
-    GetKeystore: async (call) => answer(await openKeystore(deployment(), call, 'read'), call.baseUrl),
-    DeleteKeystore: (call) =>
-      attempted(call, async (attempt, within) => {
-        const keystore = await openKeystore(deployment(), call, 'write_keystore');
-        const mode = call.query.mode ?? 'restrict';
+export const routes: Routes = {
+  ListKeystores: async (call) => ({
+    body: await listKeystores(deployment().database, listableVaults(call.caller), call),
+  }),
+  CreateKeystore: (call) =>
+    attempted(
+      call,
+      async (attempt, within) => {
+        const vault = await requireConnectable(call);
+        const given = newKeystoreFrom(call.body);
+        const keystore = newKeystore(deployment(), call.caller.subject, given);
         if (call.dryRun) {
-          const planned_changes = await previewDisconnect(within, keystore, mode, call.signal);
-          return {
-            status: 200,
-            body: JSON.stringify({ planned_changes }),
-            contentType: 'application/json; charset=utf-8',
-          };
+          const health = await tryConnection(deployment(), keystore, given.secrets, call.signal);
+          return { status: 200, body: presentKeystore(keystore, health, vault, call.baseUrl) };
         }
-        await disconnect(within, attempt, keystore, mode, call.signal);
-        return {};
-      }),
-    GetKeystoreStatus: async (call) => {
-      const keystore = await openKeystore(deployment(), call, 'read');
-      await checkHealth(deployment(), keystore, call.signal);
-      return { body: presentHealth(await readKeystoreHealth(deployment().database, keystore.id)) };
-    },
-    ListManagedKeysFromKeystore: async (call) => {
-      const keystore = await openKeystore(deployment(), call, 'list');
-      return { body: await listKeys(deployment().database, new Set([keystore.vaultId]), call, keystore.id) };
-    },
-    ListAssociatedResourcesForTargetKeystore: async (call) => {
-      await openKeystore(deployment(), call, 'list');
-      // The keystore types there are know of no resources that their keys protect.
-      return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
-    },
+        await createKeystore(within, attempt, keystore, given.secrets, call.signal);
+        return answer(keystore, call.baseUrl, 201);
+      },
+      async (id) => answer(await openKeystore(deployment(), { ...call, id }, 'read'), call.baseUrl, 201),
+    ),
+  GetKeystore: async (call) => answer(await openKeystore(deployment(), call, 'read'), call.baseUrl),
+  DeleteKeystore: (call) =>
+    attempted(call, async (attempt, within) => {
+      const keystore = await openKeystore(deployment(), call, 'write_keystore');
+      const mode = call.query.mode ?? 'restrict';
+      if (call.dryRun) {
+        const planned_changes = await previewDisconnect(within, keystore, mode, call.signal);
+        return {
+          status: 200,
+          body: JSON.stringify({ planned_changes }),
+          contentType: 'application/json; charset=utf-8',
+        };
+      }
+      await disconnect(within, attempt, keystore, mode, call.signal);
+      return {};
+    }),
+  GetKeystoreStatus: async (call) => {
+    const keystore = await openKeystore(deployment(), call, 'read');
+    await checkHealth(deployment(), keystore, call.signal);
+    return { body: presentHealth(await readKeystoreHealth(deployment().database, keystore.id)) };
   },
-  audited,
-);
+  ListManagedKeysFromKeystore: async (call) => {
+    const keystore = await openKeystore(deployment(), call, 'list');
+    return { body: await listKeys(deployment().database, new Set([keystore.vaultId]), call, keystore.id) };
+  },
+  ListAssociatedResourcesForTargetKeystore: async (call) => {
+    await openKeystore(deployment(), call, 'list');
+    // The keystore types there are know of no resources that their keys protect.
+    return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
+  },
+};
+
+export const handler = serve(routes, audited);

@@ -15,7 +15,7 @@ import { pageOf } from '../lib/wire/lists.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { requireVault, serve } from './http.ts';
-import type { Call } from './http.ts';
+import type { Call, Routes } from './http.ts';
 import { answerWithKey } from './key-answer.ts';
 
 /** The template that the key is to be made from: the one named, or a shadow template of what was given in its place. */
@@ -32,87 +32,73 @@ async function templateFor(
   return shadowTemplate(vault.id, templateKeyFrom(key), [first, ...others], {}, by);
 }
 
-export const handler = serve(
-  {
-    ListManagedKeys: async (call) => ({
-      body: await listKeys(deployment().database, listableVaults(call.caller), call),
-    }),
-    CreateManagedKey: (call) =>
-      attempted(
-        call,
-        async (attempt, within) => {
-          const { database, clock, newId } = deployment();
-          const { body } = call;
-          requirePermission(call.caller, 'create_key', body.vault.id);
-          requireVault(call.vaultHeader, body.vault.id);
-          const { keystoresGeneration } = await readVaultCounters(database, body.vault.id);
-          const keystores = await keystoresOfVault(database, body.vault.id);
-          const by = { id: newId(), subject: call.caller.subject, now: clock() };
-          const template = await templateFor(call, keystores, { ...by, id: newId() });
-          const given = {
-            label: body.label,
-            description: body.description ?? '',
-            labelTags: body.label_tags ?? [],
-            tags: body.tags ?? [],
-          };
-          const planned = planKey(template, keystores, given, by);
-          await createKey(within, attempt, template, planned, keystoresGeneration, call.signal);
-          return answerWithKey(planned.key.id, call.baseUrl, 201);
-        },
-        (id) => answerWithKey(id, call.baseUrl, 201),
-      ),
-    GetManagedKey: async (call) => {
-      const { key } = await openKey(deployment(), call, 'read');
-      return answerWithKey(key.id, call.baseUrl);
-    },
-    UpdateManagedKey: (call) =>
-      attempted(call, async (attempt, within) => {
-        const { key, partition, context, keystoresGeneration } = await openKey(deployment(), call, 'edit_key');
-        const {
-          label,
-          description,
-          activation_date: activationDate,
-          expiration_date: expirationDate,
-          tags,
-        } = call.body;
-        const { referenced_keystores: chosen } = call.body;
-        const by = { id: deployment().newId(), subject: call.caller.subject, now: deployment().clock() };
-        const decision = decideEdit(partition, key, { label, description, activationDate, expirationDate, tags }, by);
-        if (chosen === undefined || context.template === undefined) {
-          await edit(within, attempt, key, decision, call.signal);
-          return answerWithKey(key.id, call.baseUrl);
-        }
-        const keystores = chosenKeystores(
-          chosen.map(({ id }) => id),
-          [...context.keystores.values()],
-          'referenced_keystores',
-        );
-        const assignment = decideAssignment(
-          partition,
-          decision.key,
-          context.template,
-          keystores,
-          decision.instances,
-          by,
-        );
-        await assign(within, attempt, key, context.template, assignment, keystoresGeneration, call.signal);
-        return answerWithKey(key.id, call.baseUrl);
-      }),
-    DeleteManagedKey: (call) =>
-      attempted(call, async (attempt, within) => {
-        const { key, partition, context } = await openKey(deployment(), call, 'destroy_deactivated_key');
-        await removeKey(within, attempt, partition, key, context.template);
-        return {};
-      }),
-    ListManagedKeyVersions: async (call) => {
-      const { key, partition, context } = await openKey(deployment(), call, 'list');
-      return { body: listVersions(partition, key, context, call) };
-    },
-    ListAssociatedResourcesForManagedKey: async (call) => {
-      await openKey(deployment(), call, 'list');
-      // The keystore types there are know of no resources that their keys protect.
-      return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
-    },
+export const routes: Routes = {
+  ListManagedKeys: async (call) => ({
+    body: await listKeys(deployment().database, listableVaults(call.caller), call),
+  }),
+  CreateManagedKey: (call) =>
+    attempted(
+      call,
+      async (attempt, within) => {
+        const { database, clock, newId } = deployment();
+        const { body } = call;
+        requirePermission(call.caller, 'create_key', body.vault.id);
+        requireVault(call.vaultHeader, body.vault.id);
+        const { keystoresGeneration } = await readVaultCounters(database, body.vault.id);
+        const keystores = await keystoresOfVault(database, body.vault.id);
+        const by = { id: newId(), subject: call.caller.subject, now: clock() };
+        const template = await templateFor(call, keystores, { ...by, id: newId() });
+        const given = {
+          label: body.label,
+          description: body.description ?? '',
+          labelTags: body.label_tags ?? [],
+          tags: body.tags ?? [],
+        };
+        const planned = planKey(template, keystores, given, by);
+        await createKey(within, attempt, template, planned, keystoresGeneration, call.signal);
+        return answerWithKey(planned.key.id, call.baseUrl, 201);
+      },
+      (id) => answerWithKey(id, call.baseUrl, 201),
+    ),
+  GetManagedKey: async (call) => {
+    const { key } = await openKey(deployment(), call, 'read');
+    return answerWithKey(key.id, call.baseUrl);
   },
-  audited,
-);
+  UpdateManagedKey: (call) =>
+    attempted(call, async (attempt, within) => {
+      const { key, partition, context, keystoresGeneration } = await openKey(deployment(), call, 'edit_key');
+      const { label, description, activation_date: activationDate, expiration_date: expirationDate, tags } = call.body;
+      const { referenced_keystores: chosen } = call.body;
+      const by = { id: deployment().newId(), subject: call.caller.subject, now: deployment().clock() };
+      const decision = decideEdit(partition, key, { label, description, activationDate, expirationDate, tags }, by);
+      if (chosen === undefined || context.template === undefined) {
+        await edit(within, attempt, key, decision, call.signal);
+        return answerWithKey(key.id, call.baseUrl);
+      }
+      const keystores = chosenKeystores(
+        chosen.map(({ id }) => id),
+        [...context.keystores.values()],
+        'referenced_keystores',
+      );
+      const assignment = decideAssignment(partition, decision.key, context.template, keystores, decision.instances, by);
+      await assign(within, attempt, key, context.template, assignment, keystoresGeneration, call.signal);
+      return answerWithKey(key.id, call.baseUrl);
+    }),
+  DeleteManagedKey: (call) =>
+    attempted(call, async (attempt, within) => {
+      const { key, partition, context } = await openKey(deployment(), call, 'destroy_deactivated_key');
+      await removeKey(within, attempt, partition, key, context.template);
+      return {};
+    }),
+  ListManagedKeyVersions: async (call) => {
+    const { key, partition, context } = await openKey(deployment(), call, 'list');
+    return { body: listVersions(partition, key, context, call) };
+  },
+  ListAssociatedResourcesForManagedKey: async (call) => {
+    await openKey(deployment(), call, 'list');
+    // The keystore types there are know of no resources that their keys protect.
+    return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
+  },
+};
+
+export const handler = serve(routes, audited);

@@ -35,21 +35,31 @@ export async function rehearsed<Id extends OperationId>(
   call: Call<Id>,
   run: (within: Deployment) => Promise<Answer<Id>>,
 ): Promise<Answer<Id>> {
+  const rehearsal = await rehearse(run);
+  if ('answer' in rehearsal) return rehearsal.answer;
+  const { puts, within } = rehearsal;
+  const body = await preview(call, puts, within);
+  const etag = await etagNow(eventOf(puts), within);
+  // One JSON for every operation's model, so not followed by the compiler; the OpenAPI document describes it.
+  return { status: 200, body: JSON.stringify(body), contentType: 'application/json; charset=utf-8', etag };
+}
+
+/** Runs an operation up to its first transaction and answers what that would put; or its answer, when it has none. */
+export async function rehearse<T>(
+  run: (within: Deployment) => Promise<T>,
+): Promise<{ readonly puts: RawItem[]; readonly within: Deployment } | { readonly answer: T }> {
   const real = deployment();
   const within: Deployment = { ...real, database: new RehearsalDatabase(real.database) };
   try {
-    return await run(within);
+    return { answer: await run(within) };
   } catch (error) {
     if (!(error instanceof Rehearsed)) throw error;
-    const puts = items(error);
-    const body = await preview(call, puts, within);
-    const etag = await etagNow(eventOf(puts), within);
-    // One JSON for every operation's model, so not followed by the compiler; the OpenAPI document describes it.
-    return { status: 200, body: JSON.stringify(body), contentType: 'application/json; charset=utf-8', etag };
+    return { puts: items(error), within };
   }
 }
 
-const ITEM_OF = { managed_key: ITEM.key, template: ITEM.template, keystore: ITEM.keystore, vault: ITEM.vault };
+/** Where the resources of the operations are. */
+export const ITEM_OF = { managed_key: ITEM.key, template: ITEM.template, keystore: ITEM.keystore, vault: ITEM.vault };
 
 /** The tag that the resource has, for the request without dry_run; none of what does not exist yet. */
 async function etagNow(

@@ -11,7 +11,7 @@ import type { WireVault } from '../lib/wire/vaults.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { etagOf, requireMatch, requireVault, serve } from './http.ts';
-import type { Call } from './http.ts';
+import type { Call, Routes } from './http.ts';
 import { notFound } from '../lib/access/permissions.ts';
 
 type VaultCall = Pick<Call<OperationId>, 'caller' | 'vaultHeader' | 'baseUrl'> & { readonly id: string };
@@ -39,36 +39,35 @@ function propertiesFrom(body: Call<'UpdateVault'>['body']): VaultProperties {
   };
 }
 
-export const handler = serve(
-  {
-    ListVaults: async (call) => ({
-      body: await listVaults(deployment().database, listableVaults(call.caller), call),
-    }),
-    CreateVault: (call) =>
-      attempted(
-        call,
-        async (attempt, within) => {
-          requirePermission(call.caller, 'write_vault', undefined);
-          const given = propertiesFrom(call.body);
-          return answer(await createVault(within, attempt, { ...given, name: call.body.name }), call, 201);
-        },
-        async (id) => answer(await openVault({ ...call, id }, 'read'), call, 201),
-      ),
-    GetVault: async (call) => answer(await openVault(call, 'read'), call),
-    UpdateVault: (call) =>
-      attempted(call, async (attempt, within) => {
-        const vault = await openVault(call, 'write_vault');
-        requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
+export const routes: Routes = {
+  ListVaults: async (call) => ({
+    body: await listVaults(deployment().database, listableVaults(call.caller), call),
+  }),
+  CreateVault: (call) =>
+    attempted(
+      call,
+      async (attempt, within) => {
+        requirePermission(call.caller, 'write_vault', undefined);
         const given = propertiesFrom(call.body);
-        return answer(await editVault(within, attempt, vault, given), call);
-      }),
-    DeleteVault: (call) =>
-      attempted(call, async (attempt, within) => {
-        const vault = await openVault(call, 'write_vault');
-        requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
-        await deleteVault(within, attempt, vault);
-        return {};
-      }),
-  },
-  audited,
-);
+        return answer(await createVault(within, attempt, { ...given, name: call.body.name }), call, 201);
+      },
+      async (id) => answer(await openVault({ ...call, id }, 'read'), call, 201),
+    ),
+  GetVault: async (call) => answer(await openVault(call, 'read'), call),
+  UpdateVault: (call) =>
+    attempted(call, async (attempt, within) => {
+      const vault = await openVault(call, 'write_vault');
+      requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
+      const given = propertiesFrom(call.body);
+      return answer(await editVault(within, attempt, vault, given), call);
+    }),
+  DeleteVault: (call) =>
+    attempted(call, async (attempt, within) => {
+      const vault = await openVault(call, 'write_vault');
+      requireMatch(call.ifMatch, etagOf(vault.id, vault.revision));
+      await deleteVault(within, attempt, vault);
+      return {};
+    }),
+};
+
+export const handler = serve(routes, audited);

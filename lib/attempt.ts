@@ -9,6 +9,8 @@ export interface Attempt {
   readonly sourceIp: string | undefined;
   readonly userAgent: string | undefined;
   readonly correlationId: string;
+  /** The request that `subject` approved, when somebody else asked for this. */
+  readonly approval?: { readonly id: string; readonly requestedBy: string } | undefined;
   /**
    * Written in the same transaction as whatever the attempt changes (the idempotency row), and first in it: of all that may refuse the
    * transaction, that this very request was made before says most.
@@ -66,6 +68,6 @@ export function success(
     severity: severityOf(of.type, attempt.operation),
     reason: undefined,
     before: of.before,
-    after: of.after,
+    after: attempt.approval === undefined ? of.after : { ...of.after, approval: attempt.approval },
   };
 }

@@ -49,6 +49,8 @@ export interface Query {
   readonly index?: IndexName;
   /** Only items whose sort key begins so. */
   readonly beginsWith?: string;
+  /** Only items whose sort key is at least this; together with `upTo`. */
+  readonly from?: string;
   /** Only items whose sort key is at most this. */
   readonly upTo?: string;
   readonly descending?: boolean;
@@ -92,9 +94,7 @@ export class Database {
 
   async *pages(query: Query): AsyncGenerator<RawItem[]> {
     const names = query.index === undefined ? { pk: 'pk', sk: 'sk' } : INDEXES[query.index];
-    const range =
-      query.beginsWith !== undefined ? ' AND begins_with(#sk, :sk)' : query.upTo !== undefined ? ' AND #sk <= :sk' : '';
-    const sortKey = query.beginsWith ?? query.upTo;
+    const range = rangeOf(query);
     let after: RawItem | undefined;
     let left = query.limit ?? Number.POSITIVE_INFINITY;
     do {
@@ -102,9 +102,9 @@ export class Database {
         new QueryCommand({
           TableName: this.table,
           IndexName: query.index,
-          KeyConditionExpression: `#pk = :pk${range}`,
-          ExpressionAttributeNames: { '#pk': names.pk, ...(sortKey === undefined ? {} : { '#sk': names.sk }) },
-          ExpressionAttributeValues: { ':pk': query.pk, ...(sortKey === undefined ? {} : { ':sk': sortKey }) },
+          KeyConditionExpression: `#pk = :pk${range.condition}`,
+          ExpressionAttributeNames: { '#pk': names.pk, ...(range.condition === '' ? {} : { '#sk': names.sk }) },
+          ExpressionAttributeValues: { ':pk': query.pk, ...range.values },
           ScanIndexForward: query.descending !== true,
           ConsistentRead: query.index === undefined && query.consistent !== false,
           ...(Number.isFinite(left) ? { Limit: left } : {}),
@@ -194,6 +194,14 @@ export class Database {
     else if (item.Update !== undefined) await this.#client.send(new UpdateCommand(item.Update));
     else throw new TypeError('A condition check writes nothing by itself.');
   }
+}
+
+function rangeOf({ beginsWith, from, upTo }: Query): { readonly condition: string; readonly values: RawItem } {
+  if (beginsWith !== undefined) return { condition: ' AND begins_with(#sk, :sk)', values: { ':sk': beginsWith } };
+  if (upTo === undefined) return { condition: '', values: {} };
+  return from === undefined
+    ? { condition: ' AND #sk <= :sk', values: { ':sk': upTo } }
+    : { condition: ' AND #sk BETWEEN :from AND :sk', values: { ':from': from, ':sk': upTo } };
 }
 
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];

@@ -12,10 +12,11 @@ export interface TrailReport {
   readonly head: string;
 }
 
-/** A vault's events, oldest first, as they come; memory does not grow with the trail. */
-export async function* trail(database: Database, vaultId: string): AsyncGenerator<AuditEvent> {
-  const { pk } = ITEM.auditHead(vaultId);
-  for await (const item of database.query({ pk, beginsWith: 'EVENT#' })) yield auditEvent.decode(item);
+/** A vault's events after a sequence number, oldest first, as they come; memory does not grow with the trail. */
+export async function* trail(database: Database, vaultId: string, after = 0): AsyncGenerator<AuditEvent> {
+  const from = ITEM.auditEvent(vaultId, after + 1);
+  for await (const item of database.query({ pk: from.pk, from: from.sk, upTo: 'EVENT#~' }))
+    yield auditEvent.decode(item);
 }
 
 /**

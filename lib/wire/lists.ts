@@ -5,7 +5,12 @@ import type { WireHref } from './fields.ts';
 // Every schema of a parameter takes all its occurrences, decoded and in order.
 type Occurrences = readonly string[];
 
-const once = z.transform((given: Occurrences, payload) => {
+const once = z.transform((given: Occurrences | undefined, payload) => {
+  // A parameter that is required and was left out comes as no list at all.
+  if (given === undefined) {
+    payload.issues.push({ code: 'custom', message: 'is required', input: given });
+    return '';
+  }
   const [value] = given;
   if (given.length === 1 && value !== undefined) return value;
   payload.issues.push({ code: 'custom', message: 'may be given only once', input: given });
@@ -13,6 +18,11 @@ const once = z.transform((given: Occurrences, payload) => {
 });
 
 const each = z.transform((given: Occurrences) => given.flatMap((value) => value.split(',')));
+
+/** Exactly one value, judged by a schema of text. */
+export function oneText<Schema extends z.ZodMiniType<unknown, string>>(schema: Schema) {
+  return singly(schema);
+}
 
 function singly<Schema extends z.ZodMiniType<unknown, string>>(schema: Schema) {
   return z.pipe(once, schema);
@@ -42,7 +52,8 @@ export const flag = z.optional(
   ),
 );
 
-function whole(minimum: number, maximum: number) {
+/** One whole number in a range. */
+export function whole(minimum: number, maximum: number) {
   const says = `must be a whole number from ${minimum} to ${maximum}`;
   return singly(
     z.pipe(

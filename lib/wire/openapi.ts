@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import * as approvals from './approvals.ts';
+import * as audit from './audit.ts';
 import * as errors from './errors.ts';
 import * as fields from './fields.ts';
 import { mediaTypesOf } from './formats.ts';
@@ -89,6 +91,11 @@ export const ANSWER_MODELS = {
   AssociatedResource: keys.associatedResource,
   AssociatedResourceList: keys.associatedResourceList,
   PlannedChanges: plannedChanges,
+  Approval: approvals.approval,
+  ApprovalList: approvals.approvalList,
+  ApprovedAnswer: approvals.approvedAnswer,
+  AuditReport: audit.auditReport,
+  AuditLines: audit.auditLines,
 } as const satisfies Record<string, z.ZodMiniType>;
 
 const uri = (name: string): string => `#/components/schemas/${name}`;

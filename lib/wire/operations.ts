@@ -14,6 +14,8 @@ import {
   updateManagedKey,
   versionQuery,
 } from './keys.ts';
+import { approval, approvalList, approvalQuery, approvedAnswer } from './approvals.ts';
+import { auditExportQuery, auditLines, auditReport, auditVerifyQuery } from './audit.ts';
 import type { Wire } from './fields.ts';
 import {
   createKeystore,
@@ -46,7 +48,7 @@ const none = z.strictObject({});
 const noBody = z.optional(none);
 
 /** The 35 operations of the contract. A route of API Gateway is `method path`. */
-export const OPERATIONS = {
+export const CONTRACT_OPERATIONS = {
   ListManagedKeys: {
     method: 'GET',
     path: '/api/v4/managed_keys',
@@ -434,6 +436,93 @@ export const OPERATIONS = {
   },
 } as const satisfies Record<string, Operation>;
 
+/** Beyond UKO. */
+export const EXTENSIONS = {
+  ListApprovals: {
+    method: 'GET',
+    path: '/api/v4/approvals',
+    summary: 'List the requests that wait, or waited, for a second person',
+    query: approvalQuery,
+    body: noBody,
+    success: 200,
+    answer: approvalList,
+    ifMatch: false,
+    actions: ['list'],
+  },
+  GetApproval: {
+    method: 'GET',
+    path: '/api/v4/approvals/{id}',
+    summary: 'Read a request that waits for a second person',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: approval,
+    ifMatch: false,
+    actions: ['read'],
+  },
+  ApproveRequest: {
+    method: 'POST',
+    path: '/api/v4/approvals/{id}/approve',
+    summary: 'Approve a request of somebody else; it is carried out at once, and its own answer is given',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: approvedAnswer,
+    ifMatch: false,
+    actions: [
+      'destroy_deactivated_key',
+      'destroy_pre_active_key',
+      'write_keystore',
+      'align_key',
+      'edit_key',
+      'write_vault',
+    ],
+  },
+  RejectRequest: {
+    method: 'POST',
+    path: '/api/v4/approvals/{id}/reject',
+    summary: 'Reject a request, or withdraw it',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: approval,
+    ifMatch: false,
+    actions: [
+      'destroy_deactivated_key',
+      'destroy_pre_active_key',
+      'write_keystore',
+      'align_key',
+      'edit_key',
+      'write_vault',
+    ],
+  },
+  VerifyAudit: {
+    method: 'GET',
+    path: '/api/v4/audit/verify',
+    summary: 'Prove the audit trail: find any altered, missing or reordered event',
+    query: auditVerifyQuery,
+    body: noBody,
+    success: 200,
+    answer: auditReport,
+    ifMatch: false,
+    actions: ['read_audit'],
+  },
+  ExportAudit: {
+    method: 'GET',
+    path: '/api/v4/audit/events',
+    summary: 'The events of a trail as JSON lines, oldest first',
+    query: auditExportQuery,
+    body: noBody,
+    success: 200,
+    answer: auditLines,
+    ifMatch: false,
+    actions: ['read_audit'],
+  },
+} as const satisfies Record<string, Operation>;
+
+export const OPERATIONS = { ...CONTRACT_OPERATIONS, ...EXTENSIONS } as const;
+
+export type ContractOperationId = keyof typeof CONTRACT_OPERATIONS;
 export type OperationId = keyof typeof OPERATIONS;
 type Row<Id extends OperationId> = (typeof OPERATIONS)[Id];
 
