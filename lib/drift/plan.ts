@@ -62,12 +62,12 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
       why: 'what the keystore holds under this id is other material; rotate the key to bring all keystores to new, equal material',
     };
   }
-  if (seen.state === 'unusable') {
+  if (seen.state === 'unusable' && seen.mendedBy === undefined) {
     return { outcome: 'cannot', why: 'restore its backing key in the HSM cluster from a backup, or rotate the key' };
   }
   const name: StepName[] =
     instance.current && (seen.name === 'missing' || seen.name === 'leads_elsewhere') ? ['rename'] : [];
-  const state: StepName[] = seen.state === 'disabled' ? ['enable'] : [];
+  const state: StepName[] = seen.state === 'disabled' || seen.mendedBy === 'enable' ? ['enable'] : [];
   return name.length + state.length === 0 ? AGREES : steps(...state, ...name);
 }
 

@@ -109,6 +109,8 @@ export type Seen =
       readonly pendingDeletionUntil: Date | undefined;
       /** Something people should know, as a sentence; never a secret. */
       readonly remark: string | undefined;
+      /** The step that makes an `unusable` key usable again; left out where none of ours does. */
+      readonly mendedBy?: 'enable';
     };
 
 /** A key as a listing shows it. `state` is undefined where listing does not tell. */
