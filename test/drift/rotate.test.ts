@@ -1,0 +1,159 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decideRotation, rotate } from '../../lib/keys/rotate.ts';
+import type { FaultKind } from '../../sandbox/aws-kms/server.ts';
+import { FIRST, SECOND, startDeployment } from '../deployment.ts';
+import type { Place, TestDeployment } from '../deployment.ts';
+
+let deployment: TestDeployment;
+let place: Place;
+/** Keys of it are another KMS key in each version. */
+let hmac: Place;
+
+beforeAll(async () => {
+  deployment = await startDeployment();
+  place = await deployment.place();
+  hmac = await deployment.place({ regions: [FIRST], key: { algorithm: 'hmac', size: '256' } });
+});
+afterEach(() => {
+  deployment.kms.faults.clear();
+  deployment.kms.calls.reset();
+});
+afterAll(async () => {
+  await deployment.close();
+});
+
+async function rotated(id: string): Promise<void> {
+  const partition = await deployment.partition(id);
+  if (partition.key === undefined) throw new Error('There is no such key.');
+  const rotation = decideRotation(partition, partition.key, { subject: 'ada', now: deployment.clock() });
+  const attempt = deployment.attempt('RotateManagedKey');
+  await rotate(deployment, attempt, partition.key, rotation, new AbortController().signal);
+}
+
+async function expectWell(id: string): Promise<void> {
+  const { instances, observed } = await deployment.partition(id);
+  expect(instances.map(({ open }) => open)).toEqual(instances.map(() => undefined));
+  expect([...observed.values()].map((each) => each.keystoreSyncFlag)).toEqual(instances.map(() => 'ok'));
+  await deployment.scan();
+  const after = [...(await deployment.partition(id)).observed.values()];
+  expect(after.map((each) => each.keystoreSyncFlag)).toEqual(instances.map(() => 'ok'));
+}
+
+describe('a rotation', () => {
+  it('in place gives the very same KMS keys new current material, and sync afterwards has nothing to do', async () => {
+    const { id } = await deployment.create(place, 'in-place');
+    const before = [FIRST, SECOND].map((region) => deployment.keyInAws(id, region));
+    await rotated(id);
+    const after = [FIRST, SECOND].map((region) => deployment.keyInAws(id, region));
+    expect(after.map(({ arn }) => arn)).toEqual(before.map(({ arn }) => arn));
+    for (const [position, found] of after.entries()) {
+      expect(found.currentKeyMaterialId).not.toBe(before[position]?.currentKeyMaterialId);
+      expect(found.tags['shearline:version']).toBe('2');
+    }
+    await expectWell(id);
+  });
+
+  it('of a key that cannot be rotated in place makes a second KMS key and moves the name to it', async () => {
+    const { id, label } = await deployment.create(hmac, 'second-key');
+    const old = deployment.keyInAws(id, FIRST);
+    await rotated(id);
+    const keys = deployment.keysInAws(id, FIRST);
+    expect(keys).toHaveLength(2);
+    expect(keys.find(({ arn }) => arn === old.arn)).toMatchObject({ aliases: [], state: 'Enabled' });
+    expect(keys.find(({ arn }) => arn !== old.arn)).toMatchObject({
+      aliases: [`alias/${label}`],
+      tags: { 'shearline:version': '2' },
+      state: 'Enabled',
+    });
+    await expectWell(id);
+  });
+
+  const IN_PLACE: readonly (readonly [string, FaultKind])[] = [
+    ['ImportKeyMaterial', 'reset_before'],
+    ['ImportKeyMaterial', 'reset_after'],
+    ['RotateKeyOnDemand', 'reset_before'],
+    ['RotateKeyOnDemand', 'reset_after'],
+    ['TagResource', 'reset_before'],
+  ];
+  it.each(IN_PLACE)(
+    'in place that loses %s (%s) ends with one KMS key per region at the new version',
+    async (operation, kind) => {
+      const { id } = await deployment.create(place, `lost-${operation}-${kind}`);
+      const before = deployment.keyInAws(id, SECOND).currentKeyMaterialId;
+      deployment.kms.faults.add({ kind, operation, region: SECOND, times: 2 });
+      await rotated(id);
+      await deployment.settle();
+      expect(deployment.keyInAws(id, SECOND).currentKeyMaterialId).not.toBe(before);
+      expect(deployment.keyInAws(id, SECOND).tags['shearline:version']).toBe('2');
+      await expectWell(id);
+    },
+  );
+
+  const ANEW: readonly (readonly [string, FaultKind])[] = [
+    ['CreateKey', 'reset_after'],
+    ['ImportKeyMaterial', 'reset_after'],
+    ['UpdateAlias', 'reset_before'],
+    ['UpdateAlias', 'reset_after'],
+  ];
+  it.each(ANEW)(
+    'to a second KMS key that loses %s (%s) ends with two keys, the name at the new one',
+    async (operation, kind) => {
+      const { id, label } = await deployment.create(hmac, `anew-${operation}-${kind}`);
+      const old = deployment.keyInAws(id, FIRST);
+      deployment.kms.faults.add({ kind, operation, region: FIRST, times: 2 });
+      await rotated(id);
+      await deployment.settle();
+      const keys = deployment.keysInAws(id, FIRST);
+      expect(keys.map(({ tags }) => tags['shearline:version']).toSorted()).toEqual(['1', '2']);
+      expect(keys.find(({ arn }) => arn !== old.arn)).toMatchObject({
+        aliases: [`alias/${label}`],
+        hasMaterial: true,
+        state: 'Enabled',
+      });
+      await expectWell(id);
+    },
+  );
+
+  it('while a region is unreachable is finished there when it is back', async () => {
+    const { id } = await deployment.create(place, 'half-rotated');
+    const before = deployment.keyInAws(id, SECOND).currentKeyMaterialId;
+    deployment.kms.faults.add({ kind: 'unreachable', region: SECOND });
+    await rotated(id);
+    expect(deployment.keyInAws(id, SECOND).currentKeyMaterialId).toBe(before);
+    deployment.kms.faults.clear();
+    await deployment.settle();
+    expect(deployment.keyInAws(id, SECOND).currentKeyMaterialId).not.toBe(before);
+    await expectWell(id);
+  });
+
+  it('brings keystores whose material was replaced behind our back to new, equal material', async () => {
+    const { id } = await deployment.create(place, 'replaced');
+    await deployment.kms.operator.replaceMaterial(deployment.keyInAws(id, FIRST).arn);
+    await deployment.scan();
+    expect((await deployment.flagged(place.vaultId)).map(({ status }) => status)).toEqual(['wrong_key']);
+    await rotated(id);
+    await deployment.settle();
+    await deployment.scan();
+    const current = (await deployment.partition(id)).instances.filter(({ version }) => version === 2);
+    for (const { keystoreId } of current) {
+      const observed = [...(await deployment.partition(id)).observed.values()];
+      expect(observed.find((each) => each.version === 2 && each.keystoreId === keystoreId)?.keystoreSyncFlag).toBe(
+        'ok',
+      );
+    }
+  });
+
+  it('is refused within an hour of the one before, and of a key that is not active', async () => {
+    const { id } = await deployment.create(hmac, 'too-often');
+    await rotated(id);
+    await expect(rotated(id)).rejects.toMatchObject({ code: 'too_often', status: 429 });
+    deployment.time.advance(3_600_000);
+    await rotated(id);
+    await deployment.command('deactivate', id);
+    expect(deployment.keysInAws(id, FIRST).map(({ state }) => state)).toEqual(['Disabled', 'Disabled', 'Disabled']);
+    deployment.time.advance(3_600_000);
+    await expect(rotated(id)).rejects.toMatchObject({ code: 'state_conflict' });
+    await deployment.command('destroy', id);
+    expect(new Set(deployment.keysInAws(id, FIRST).map(({ state }) => state))).toEqual(new Set(['PendingDeletion']));
+  });
+});
