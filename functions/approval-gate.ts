@@ -5,6 +5,7 @@ import { requestApproval } from '../lib/approvals/write.ts';
 import type { Approval } from '../lib/approvals/approval.ts';
 import type { Attempt } from '../lib/attempt.ts';
 import type { Deployment } from '../lib/deployment.ts';
+import type { RawItem } from '../lib/records/database.ts';
 import { readVault } from '../lib/records/reading.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import type { Approved } from './attempts.ts';
@@ -29,7 +30,8 @@ export async function waitingForApproval<Id extends OperationId>(
   attempt: Attempt,
   decide: (attempt: Attempt, within: Deployment) => Promise<Answer<Id>>,
 ): Promise<Answer<Id> | undefined> {
-  const { operation, id } = call as Call<OperationId>;
+  const { operation }: { readonly operation: OperationId } = call;
+  const id: string | undefined = call.id;
   if (call.approval !== undefined || !isGated(operation) || id === undefined) return undefined;
   const { database, clock } = deployment();
   const item = await database.get(ITEM_OF[RESOURCE_OF[operation]](id));
@@ -45,10 +47,14 @@ export async function waitingForApproval<Id extends OperationId>(
     resourceId: id,
     resourceRevision: Number(item['revision']),
     parameters: JSON.stringify({ query: call.query, body: call.body }),
-    summary: `${operation} on ${String(item['label'] ?? item['name'] ?? id)}, asked for by ${attempt.subject}.`,
+    summary: `${operation} on ${nameOf(item) ?? id}, asked for by ${attempt.subject}.`,
   });
   const body = presentApproval(approval, clock(), call.baseUrl);
   return { status: 202, body: JSON.stringify(body), contentType: JSON_UTF8, location: body.href };
+}
+
+function nameOf(item: RawItem): string | undefined {
+  return [item['label'], item['name']].find((name) => typeof name === 'string');
 }
 
 const JSON_UTF8 = 'application/json; charset=utf-8';

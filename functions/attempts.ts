@@ -45,7 +45,7 @@ export async function attempted<Id extends OperationId>(
     sourceIp: call.origin.ip,
     userAgent: call.origin.userAgent,
     correlationId: call.correlationId,
-    approval,
+    approval: approval === undefined ? undefined : { id: approval.id, requestedBy: approval.requestedBy },
     alongside: (resourceId) => [
       ...alongside(resourceId),
       ...(approval === undefined ? [] : [approvedBy(approval, call.caller.subject, clock())]),

@@ -97,7 +97,7 @@ function canonical(value: unknown): string {
       .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`);
     return `{${members.join(',')}}`;
   }
-  return JSON.stringify(value) ?? 'null';
+  return JSON.stringify(value);
 }
 
 /** What is wrong with an event as the successor of another; undefined when nothing is. */

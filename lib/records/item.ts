@@ -35,7 +35,7 @@ export function itemCodec<T extends object>(what: string, schema: z.ZodMiniType<
     decode(item) {
       const named: RawItem = {};
       for (const [attribute, value] of Object.entries(item)) named[camelCase(attribute)] = value;
-      const parsed = z.safeDecode(schema, named as never);
+      const parsed = z.safeDecode(schema, named);
       if (parsed.success) return parsed.data;
       const where = parsed.error.issues.map((issue) => `${issue.path.join('.')} (${issue.code})`).join(', ');
       throw new UnreadableItem(`A stored ${what} cannot be read: ${where}.`);

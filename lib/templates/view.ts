@@ -42,7 +42,7 @@ export function presentTemplate(
         ...(namingScheme === undefined ? {} : { naming_scheme: namingScheme }),
       };
       // Its properties were parsed as those of this type when it was stored.
-      return { type, ...named, ...properties } as WireKeystoreProperties;
+      return { type, ...named, ...properties };
     }),
     href: `${baseUrl}/api/v4/templates/${template.id}`,
     managing_systems: ['web'],

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { isGated } from '../approvals/subject.ts';
 import * as approvals from './approvals.ts';
 import * as audit from './audit.ts';
 import * as errors from './errors.ts';
@@ -228,7 +229,13 @@ function operationOf(operationId: string, row: Operation): object {
     ],
     // Operations without content take an empty object, which needs no mention.
     ...(NAMES.has(body) ? { requestBody: { required: body === row.body, content: json(body) } } : {}),
-    responses: { ...rehearsal(row), [row.success]: success(operationId, row), '4XX': ERROR, '5XX': ERROR },
+    responses: {
+      ...rehearsal(row),
+      ...waiting(operationId),
+      [row.success]: success(operationId, row),
+      '4XX': ERROR,
+      '5XX': ERROR,
+    },
   };
 }
 
@@ -240,6 +247,15 @@ function rehearsal(row: Operation): Record<string, object> {
   const headers = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
   const description = 'A dry run: how it would be, and what would be done. Nothing of it has happened.';
   return { 200: { description, headers, content: { 'application/json': { schema } } } };
+}
+
+/** What an operation answers that waits for a second person, because its vault has it so. */
+function waiting(operationId: string): Record<string, object> {
+  if (!isGated(operationId)) return {};
+  const headers = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
+  const description =
+    'Beyond UKO: the vault requires a second person, and the request waits for one. Nothing of it has happened.';
+  return { 202: { description, headers, content: json(approvals.approval) } };
 }
 
 function queryShape(row: Operation): object {
@@ -256,6 +272,9 @@ function success(operationId: string, row: Operation): object {
   const single = !row.actions.includes('list');
   if (single) headers['ETag'] = { $ref: '#/components/headers/ETag' };
   const schema = reference(row.answer);
+  if (row.answer === audit.auditLines) {
+    return { description: 'One event on each line.', headers, content: { 'application/x-ndjson': { schema } } };
+  }
   return {
     description: single ? 'Done: this is how it is now.' : 'A page of the list, or as a file the whole list.',
     headers,
