@@ -1,5 +1,5 @@
 import type { Vault } from '../vaults/vault.ts';
-import type { WireKeystoreProperties, WireTemplate } from '../wire/templates.ts';
+import type { WireTemplate } from '../wire/templates.ts';
 import type { Template } from './template.ts';
 
 /** A template as the contract shows it. `baseUrl` without a trailing slash. */
