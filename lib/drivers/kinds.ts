@@ -3,6 +3,7 @@ import type { KeystoreKind } from './driver.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
 import { awsCloudHsmKind } from './aws-cloudhsm/kind.ts';
 import { awsKmsKind } from './aws-kms/kind.ts';
+import { pkcs11Kind } from './pkcs11/kind.ts';
 
 /**
  * The rules of each keystore type, without any driver or SDK: functions that only read and write records load nothing more. One line per
@@ -14,7 +15,7 @@ export const KINDS: Record<KeystoreType, KeystoreKind | { readonly why: string }
   azure_key_vault: { why: 'Azure Key Vault keystores are not supported by this version of Shearline.' },
   google_kms: { why: 'Google Cloud KMS keystores are not supported by this version of Shearline.' },
   ibm_cloud_kms: { why: 'IBM Cloud KMS keystores are not supported by this version of Shearline.' },
-  pkcs11: { why: 'PKCS #11 keystores are not supported by this version of Shearline.' },
+  pkcs11: pkcs11Kind,
   cca: { why: 'A CCA keystore is reached through an agent on IBM Z, which Shearline does not have.' },
 };
 

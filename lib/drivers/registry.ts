@@ -8,6 +8,8 @@ export interface Connection {
   readonly keystoreId: string;
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly credentials: Readonly<Record<string, string>>;
+  /** Of a keystore without a record: seals its credentials, for a driver whose work is done by another function. */
+  readonly seal?: () => Promise<Uint8Array>;
 }
 
 export interface DriverModule {
@@ -18,6 +20,8 @@ export interface DriverModule {
 const DRIVERS: Partial<Record<KeystoreType, () => Promise<DriverModule>>> = {
   aws_kms: () => import('./aws-kms/driver.ts'),
   aws_cloudhsm: () => import('./aws-cloudhsm/driver.ts'),
+  // Native code: in a function of its own, which the others ask. Where the library is at hand, so is the driver.
+  pkcs11: () => (process.env['PKCS11_LIBRARY'] ? import('./pkcs11/driver.ts') : import('./pkcs11/remote.ts')),
 };
 
 /** The driver module of a keystore type. Throws a `KeystoreFault` (`unsupported`) for a type that cannot be connected. */

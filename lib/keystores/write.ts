@@ -183,7 +183,8 @@ export async function tryConnection(
 ): Promise<KeystoreHealth> {
   const { connect } = await loadDriver(keystore.type);
   const { settings, id: keystoreId } = keystore;
-  const health = await connect({ keystoreId, settings, credentials: secrets }).health(signal);
+  const seal = () => deployment.custody.seal(secrets, keystoreId);
+  const health = await connect({ keystoreId, settings, credentials: secrets, seal }).health(signal);
   return { keystoreId, ...health, lastHeartbeat: health.status === 'ok' ? deployment.clock() : undefined };
 }
 
