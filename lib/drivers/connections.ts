@@ -15,7 +15,7 @@ const drivers = new Map<string, Promise<KeystoreDriver>>();
  * kept. Throws a `KeystoreFault` (`unsupported`) when there is no driver for the type, and what `openCredentials` and `connect` throw.
  */
 export async function driverFor(
-  keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'>,
+  keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'> & Partial<Pick<Keystore, 'tlsProxy'>>,
   openCredentials: () => Promise<Readonly<Record<string, string>>>,
 ): Promise<KeystoreDriver> {
   requireConnectable(keystore.type);
@@ -30,7 +30,8 @@ export async function driverFor(
 
   const connecting = (async () => {
     const [module, credentials] = await Promise.all([loadDriver(keystore.type), openCredentials()]);
-    return module.connect({ keystoreId: keystore.id, settings: keystore.settings, credentials });
+    const { id: keystoreId, settings, tlsProxy } = keystore;
+    return module.connect({ keystoreId, settings, credentials, tlsProxy });
   })();
   drivers.set(name, connecting);
   for (const oldest of drivers.keys()) {

@@ -27,6 +27,26 @@ export interface KeystoreDriver {
 
   /** Whether the keystore can be reached and used with its settings. Changes nothing; throws only when `signal` aborts. */
   health(signal: AbortSignal): Promise<Health>;
+
+  /**
+   * What in the provider's cloud the key protects, as far as the keystore is told; none for a key that is not there. Changes nothing.
+   * Throws a `KeystoreFault` when it could not be asked. Left out where a keystore knows nothing of the kind.
+   */
+  associatedResources?(key: KeyInKeystore, signal: AbortSignal): Promise<readonly AssociatedResource[]>;
+}
+
+/** Something that depends on a key, in the provider's words. */
+export interface AssociatedResource {
+  readonly name: string;
+  /** The contract's `type` of associated resources. */
+  readonly kind: 'com_ibm_cloud_kms_registration';
+  /** The provider's own id of it (CRN). */
+  readonly uri: string;
+  readonly service: string;
+  readonly serviceInstance: string;
+  readonly description: string;
+  /** The key cannot be deleted while this depends on it. */
+  readonly preventsKeyDeletion: boolean;
 }
 
 /** What is known of a keystore type without talking to one: rules and limits. All pure. */
@@ -34,6 +54,8 @@ export interface KeystoreKind {
   readonly type: KeystoreType;
   /** The kinds of material it can hold, the default first. */
   readonly materials: readonly [MaterialKind, ...MaterialKind[]];
+  /** Whether its driver can reach a keystore through a proxy (`tls_proxy`). */
+  readonly viaTlsProxy: boolean;
   /** Days between the request to delete a key and its end; 0 when deletion is immediate. */
   readonly pendingDeletionDays: number;
   /**
@@ -43,6 +65,11 @@ export interface KeystoreKind {
   readonly stepSeconds: Readonly<Record<StepName, number>>;
   /** Why such a key cannot live in this type of keystore, as a sentence naming what to change; undefined when it can. */
   refuses(spec: KeySpec): string | undefined;
+  /**
+   * Why such a key cannot live in a keystore with these settings, though the type has such keys, as a sentence naming what to change;
+   * undefined when it can. Left out where all keystores of the type are alike.
+   */
+  refusesIn?(spec: KeySpec, settings: Readonly<Record<string, unknown>>): string | undefined;
   /** Why this label cannot be a key's name here; undefined when it can. Two different labels never become one name. */
   refusesLabel(label: string): string | undefined;
   /** Why these tags cannot be put on a key here, as a sentence naming what to change; undefined when they can. */
@@ -54,6 +81,8 @@ export interface KeystoreKind {
   rotatesInPlace(spec: KeySpec): boolean;
   /** Why a key that is in a keystore cannot get another label, as a sentence; left out where it can. */
   readonly refusesRename?: string;
+  /** Whether its drivers may have `associatedResources`: known without connecting one. */
+  readonly tellsAssociatedResources?: true;
 }
 
 /** What a key must be, apart from its bytes. Fixed at creation. */

@@ -8,6 +8,8 @@ export interface Connection {
   readonly keystoreId: string;
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly credentials: Readonly<Record<string, string>>;
+  /** `host:port` of a proxy that TLS connections to the keystore are tunnelled through (HTTP CONNECT). */
+  readonly tlsProxy?: string | undefined;
   /** Of a keystore without a record: seals its credentials, for a driver whose work is done by another function. */
   readonly seal?: () => Promise<Uint8Array>;
 }
@@ -20,6 +22,8 @@ export interface DriverModule {
 const DRIVERS: Partial<Record<KeystoreType, () => Promise<DriverModule>>> = {
   aws_kms: () => import('./aws-kms/driver.ts'),
   aws_cloudhsm: () => import('./aws-cloudhsm/driver.ts'),
+  azure_key_vault: () => import('./azure-key-vault/driver.ts'),
+  ibm_cloud_kms: () => import('./ibm-cloud-kms/driver.ts'),
   // Native code: in a function of its own, which the others ask. Where the library is at hand, so is the driver.
   pkcs11: () => (process.env['PKCS11_LIBRARY'] ? import('./pkcs11/driver.ts') : import('./pkcs11/remote.ts')),
 };

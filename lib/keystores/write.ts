@@ -4,6 +4,7 @@ import type { Deployment } from '../deployment.ts';
 import { storeHealth } from '../drift/scan.ts';
 import { asKeystoreFault } from '../drift/look.ts';
 import type { Health } from '../drivers/driver.ts';
+import { kindOfType } from '../drivers/kinds.ts';
 import { loadDriver } from '../drivers/registry.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
@@ -51,8 +52,18 @@ const IDENTITY: ReadonlySet<string> = new Set([
   'pkcs11_token_label',
 ]);
 
+/** Throws where a proxy is asked for that the driver of this type cannot go through: a setting is never silently without effect. */
+function requireReachable(type: KeystoreType, tlsProxy: string | undefined): void {
+  if (tlsProxy === undefined || kindOfType(type)?.viaTlsProxy !== false) return;
+  throw new Fault('unsupported_by_keystore', {
+    message: `Keystores of type ${type} cannot be reached through a proxy by this version. Leave out tls_proxy.`,
+    target: { type: 'field', name: 'tls_proxy' },
+  });
+}
+
 /** The record of a new keystore, not stored yet. */
 export function newKeystore(deployment: Deployment, subject: string, given: NewKeystore): Keystore {
+  requireReachable(given.type, given.tlsProxy);
   const now = deployment.clock();
   return {
     id: deployment.newId(),
@@ -119,6 +130,8 @@ export function editedKeystore(
     }
     settings[name] = value;
   }
+  const tlsProxy = edit.tlsProxy === '' ? undefined : (edit.tlsProxy ?? keystore.tlsProxy);
+  requireReachable(keystore.type, tlsProxy);
   const secretNames = new Set(keystore.secretNames);
   for (const [name, value] of Object.entries(edit.secrets)) {
     if (value === '') secretNames.delete(name);
@@ -130,7 +143,7 @@ export function editedKeystore(
     name: edit.name ?? keystore.name,
     description: edit.description ?? keystore.description,
     groups: edit.groups ?? keystore.groups,
-    tlsProxy: edit.tlsProxy ?? keystore.tlsProxy,
+    tlsProxy,
     settings,
     secretNames: [...secretNames].sort(),
     updatedAt: by.now,

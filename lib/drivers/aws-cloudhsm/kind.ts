@@ -19,6 +19,7 @@ export const awsCloudHsmKind: KeystoreKind = {
   stepSeconds: AWS_STEP_SECONDS,
   type: 'aws_cloudhsm',
   materials: MATERIALS,
+  viaTlsProxy: true,
   pendingDeletionDays: 7,
   refuses: refusesBy('An AWS CloudHSM key store', AWS_CLOUDHSM_KEY_RULES, MATERIALS),
   refusesLabel: refusesAwsLabel,

@@ -1,3 +1,4 @@
+import { Agent } from 'node:https';
 import type {
   AliasListEntry,
   CreateKeyRequest,
@@ -184,6 +185,13 @@ export function regionOf(connection: Connection): string {
   return region;
 }
 
+/** TLS stays end to end between us and AWS; the proxy sees only where it goes. */
+function tunnelThrough(tlsProxy: string | undefined): Agent | undefined {
+  if (tlsProxy === undefined) return undefined;
+  const proxy = /^https?:\/\//.test(tlsProxy) ? tlsProxy : `http://${tlsProxy}`;
+  return new Agent({ keepAlive: true, maxSockets: 50, proxyEnv: { HTTPS_PROXY: proxy } });
+}
+
 /**
  * The calls over the AWS SDK. Two clients, because the SDK sets the number of attempts per client: one that never repeats a
  * call, for those that are not safe to repeat, and one that does.
@@ -191,12 +199,18 @@ export function regionOf(connection: Connection): string {
 export function connectCalls(connection: Connection): KmsCalls {
   const region = regionOf(connection);
   const credentials = credentialsOf(connection);
+  const httpsAgent = tunnelThrough(connection.tlsProxy);
   const client = (maxAttempts: number) =>
     new KMSClient({
       region,
       maxAttempts,
       // Milliseconds. Without `throwOnRequestTimeout` the SDK would only log a request that takes longer.
-      requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
+      requestHandler: {
+        connectionTimeout: 2_000,
+        requestTimeout: 5_000,
+        throwOnRequestTimeout: true,
+        ...(httpsAgent === undefined ? {} : { httpsAgent }),
+      },
       ...(credentials === undefined ? {} : { credentials }),
     });
   const repeating = client(2);

@@ -187,6 +187,7 @@ export const awsKmsKind: KeystoreKind = {
   stepSeconds: AWS_STEP_SECONDS,
   type: 'aws_kms',
   materials: MATERIALS,
+  viaTlsProxy: true,
   pendingDeletionDays: 7,
   refuses: refusesBy('AWS KMS', AWS_KEY_RULES, MATERIALS),
   refusesLabel: refusesAwsLabel,
