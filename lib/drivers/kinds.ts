@@ -3,7 +3,9 @@ import type { KeystoreKind } from './driver.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
 import { awsCloudHsmKind } from './aws-cloudhsm/kind.ts';
 import { awsKmsKind } from './aws-kms/kind.ts';
+import { azureKeyVaultKind } from './azure-key-vault/kind.ts';
 import { pkcs11Kind } from './pkcs11/kind.ts';
+import { ibmCloudKmsKind } from './ibm-cloud-kms/kind.ts';
 
 /**
  * The rules of each keystore type, without any driver or SDK: functions that only read and write records load nothing more. One line per
@@ -12,9 +14,9 @@ import { pkcs11Kind } from './pkcs11/kind.ts';
 export const KINDS: Record<KeystoreType, KeystoreKind | { readonly why: string }> = {
   aws_kms: awsKmsKind,
   aws_cloudhsm: awsCloudHsmKind,
-  azure_key_vault: { why: 'Azure Key Vault keystores are not supported by this version of Shearline.' },
+  azure_key_vault: azureKeyVaultKind,
   google_kms: { why: 'Google Cloud KMS keystores are not supported by this version of Shearline.' },
-  ibm_cloud_kms: { why: 'IBM Cloud KMS keystores are not supported by this version of Shearline.' },
+  ibm_cloud_kms: ibmCloudKmsKind,
   pkcs11: pkcs11Kind,
   cca: { why: 'A CCA keystore is reached through an agent on IBM Z, which Shearline does not have.' },
 };

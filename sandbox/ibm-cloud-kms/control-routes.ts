@@ -102,7 +102,8 @@ export function controlRoutes({ operator, calls, faults }: Controlled): ControlR
     {
       method: 'POST',
       path: '/tamper',
-      summary: 'Changes something behind every client, as an operator at IBM Cloud would. key is an id, a CRN or an alias.',
+      summary:
+        'Changes something behind every client, as an operator at IBM Cloud would. key is an id, a CRN or an alias.',
       example: [
         { action: 'disable', key: 'shearline-payments_card' },
         { action: 'register', key: 'shearline-payments_card', resource_crn: EXAMPLE_CRN, prevent_key_deletion: true },

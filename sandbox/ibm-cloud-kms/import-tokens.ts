@@ -66,9 +66,10 @@ export const IMPORT_TOKEN_OPERATIONS: readonly Operation[] = [
       }
       token.remainingRetrievals -= 1;
       cloud.setImportToken(instance, token);
-      const pem = createPublicKey(
-        createPrivateKey({ key: token.privateKey, format: 'der', type: 'pkcs8' }),
-      ).export({ type: 'spki', format: 'pem' });
+      const pem = createPublicKey(createPrivateKey({ key: token.privateKey, format: 'der', type: 'pkcs8' })).export({
+        type: 'spki',
+        format: 'pem',
+      });
       return {
         status: 200,
         body: {

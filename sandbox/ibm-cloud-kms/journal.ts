@@ -45,8 +45,7 @@ export function openJournal(file: string): Journal {
 
 function replay(file: string, latest: Map<string, JournalRecord>): void {
   const [header, ...lines] = readFileSync(file, 'utf8').split('\n').slice(0, -1);
-  if (header !== undefined && header !== HEADER)
-    throw new Error(`${file} is no journal of the IBM Cloud KMS sandbox`);
+  if (header !== undefined && header !== HEADER) throw new Error(`${file} is no journal of the IBM Cloud KMS sandbox`);
   for (const line of lines) {
     const record = JSON.parse(line) as JournalRecord;
     const name = `${record.kind} ${record.id}`;

@@ -32,7 +32,10 @@ function createKey(call: Call): Answer {
   const { cloud, instance, caller } = call;
   const parsed = z.safeParse(createBody, call.body);
   if (!parsed.success) {
-    throw badBody(NOT_CREATED, parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
+    throw badBody(
+      NOT_CREATED,
+      parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+    );
   }
   const [body] = parsed.data.resources;
   const keyRingId = ringOf(call, NOT_CREATED);
@@ -191,7 +194,10 @@ function listVersions(call: Call): Answer {
   if (key.deletedAt !== undefined && call.query.get('allKeyStates') !== 'true') throw noSuchKey();
   const limit = numberFrom(call.query, 'limit', { standard: 200, minimum: 1, maximum: 5000 });
   const offset = numberFrom(call.query, 'offset', { standard: 0, minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-  const versions = key.materials.toReversed().slice(offset, offset + limit).map(shownVersion);
+  const versions = key.materials
+    .toReversed()
+    .slice(offset, offset + limit)
+    .map(shownVersion);
   return { status: 200, body: collection('application/vnd.ibm.kms.key.version+json', versions, key.materials.length) };
 }
 

@@ -20,15 +20,16 @@ export const MATERIAL = {
   iv: z.optional(z.string()),
   encryptionAlgorithm: z.optional(z.string()),
 };
-const given = z.object(MATERIAL);
+
+interface Given {
+  readonly payload?: string | undefined;
+  readonly encryptedNonce?: string | undefined;
+  readonly iv?: string | undefined;
+  readonly encryptionAlgorithm?: string | undefined;
+}
 
 /** The material that a body brings along, unwrapped when it is wrapped; undefined when it brings none. Throws as IBM does. */
-export function materialFrom(
-  cloud: Cloud,
-  instance: Instance,
-  body: z.infer<typeof given>,
-  what: string,
-): Buffer | undefined {
+export function materialFrom(cloud: Cloud, instance: Instance, body: Given, what: string): Buffer | undefined {
   if (body.payload === undefined || body.payload === '') return undefined;
   const payload = base64(body.payload, what);
   const bytes = body.encryptedNonce === undefined ? payload : unwrapped(cloud, instance, payload, body, what);
@@ -43,13 +44,7 @@ function base64(text: string, what: string): Buffer {
   return Buffer.from(text, 'base64');
 }
 
-function unwrapped(
-  cloud: Cloud,
-  instance: Instance,
-  payload: Buffer,
-  body: z.infer<typeof given>,
-  what: string,
-): Buffer {
+function unwrapped(cloud: Cloud, instance: Instance, payload: Buffer, body: Given, what: string): Buffer {
   const token = validToken(cloud, instance, what);
   const hash = body.encryptionAlgorithm ?? 'RSAES_OAEP_SHA_256';
   const known = instance.variant === 'hpcs' ? ['RSAES_OAEP_SHA_256', 'RSAES_OAEP_SHA_1'] : ['RSAES_OAEP_SHA_256'];
@@ -92,11 +87,9 @@ function decryptedNonce(instance: Instance, key: Buffer, encrypted: Buffer, iv: 
       const decipher = createDecipheriv(`aes-${key.length * 8}-cbc`, key, iv);
       return Buffer.concat([decipher.update(encrypted), decipher.final()]);
     }
-    const decipher = createDecipheriv(
-      `aes-${key.length * 8}-gcm` as 'aes-256-gcm',
-      key,
-      iv,
-    ).setAuthTag(encrypted.subarray(-16));
+    const decipher = createDecipheriv(`aes-${key.length * 8}-gcm` as 'aes-256-gcm', key, iv).setAuthTag(
+      encrypted.subarray(-16),
+    );
     return Buffer.concat([decipher.update(encrypted.subarray(0, -16)), decipher.final()]);
   } catch {
     return undefined;
@@ -117,10 +110,14 @@ function madeWrappingKey(): Promise<Buffer> {
   return (wrappingKey ??= new Promise((resolve, reject) => {
     const encoding = { type: 'pkcs8', format: 'der' } as const;
     const publicKeyEncoding = { type: 'spki', format: 'der' } as const;
-    generateKeyPair('rsa', { modulusLength: 4096, privateKeyEncoding: encoding, publicKeyEncoding }, (error, _, made) => {
-      if (error === null) resolve(made);
-      else reject(error);
-    });
+    generateKeyPair(
+      'rsa',
+      { modulusLength: 4096, privateKeyEncoding: encoding, publicKeyEncoding },
+      (error, _, made) => {
+        if (error === null) resolve(made);
+        else reject(error);
+      },
+    );
   }));
 }
 

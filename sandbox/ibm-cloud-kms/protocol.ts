@@ -70,9 +70,7 @@ async function serve(protocol: Protocol, request: IncomingMessage, response: Ser
     for (const rule of struck) if (rule.kind === 'unreachable') throw new Silence(rule);
     const body = await readBody(request);
     await before(struck);
-    const answer = isToken
-      ? tokenAnswer(protocol, request, body)
-      : await perform(protocol, request, url, found, body);
+    const answer = isToken ? tokenAnswer(protocol, request, body) : await perform(protocol, request, url, found, body);
     const lost = struck.find(({ kind }) => kind === 'timeout_after' || kind === 'reset_after');
     if (lost !== undefined) throw new Silence(lost);
     calls.add(name, answer.outcome ?? 'ok');
@@ -123,7 +121,8 @@ function perform(
   const caller = iam.verify(headerOf(request, 'authorization'));
   if (caller === undefined) throw badToken();
   const instanceId = headerOf(request, 'bluemix-instance');
-  if (instanceId === undefined) throw badBody('The request could not be served', 'the header bluemix-instance is missing');
+  if (instanceId === undefined)
+    throw badBody('The request could not be served', 'the header bluemix-instance is missing');
   const instance = cloud.instances.get(instanceId);
   // As IBM does: what one may not see, one is told nothing about.
   if (instance === undefined || ROLES.indexOf(caller.role) < ROLES.indexOf(found.operation.role)) throw notAllowed();

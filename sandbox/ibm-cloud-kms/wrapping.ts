@@ -81,7 +81,9 @@ function unwrap(call: Call): Answer {
     status: 200,
     body: {
       plaintext: plaintext.toString('base64'),
-      ...(by === material ? {} : { ciphertext: seal(material, plaintext, aad), rewrappedKeyVersion: shownVersion(material) }),
+      ...(by === material
+        ? {}
+        : { ciphertext: seal(material, plaintext, aad), rewrappedKeyVersion: shownVersion(material) }),
       keyVersion: shownVersion(by),
     },
   };

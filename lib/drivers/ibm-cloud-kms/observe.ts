@@ -1,0 +1,108 @@
+import type { KeyInKeystore, KeystoreDriver, Seen } from '../driver.ts';
+import { isGone } from './calls.ts';
+import type { IbmCalls, IbmKey } from './calls.ts';
+import { findLost } from './create.ts';
+import { isFault } from './faults.ts';
+import { aliasOf, holderOf } from './names.ts';
+
+export type Present = Extract<Seen, { presence: 'present' }>;
+
+/**
+ * One look at one key: its metadata tells its state, its version and its aliases in one call; a second one only where the name leads
+ * elsewhere or the version is an older one. Without a binding the alias is all there is to look by; a key behind it that was not made for
+ * this version of this key is not this key. Only where a create lost its answer, a key without its name is looked for among all.
+ */
+export function observeWith(calls: IbmCalls): KeystoreDriver['observe'] {
+  return async (key, signal) => {
+    if (key.binding === undefined) {
+      const named = await holderOf(key.label, key, calls, signal);
+      const isNamed = named.holder === 'this';
+      const lost = !isNamed && key.createSent === true ? await findLost(key, calls, signal) : undefined;
+      const found = isNamed ? named.target : lost;
+      if (found === undefined) return { presence: 'absent' };
+      const name = !key.current ? 'not_applicable' : isNamed ? 'leads_here' : 'missing';
+      return presentFrom(key, found, name, undefined, calls, signal);
+    }
+    const found = await keyOrAbsent(key.binding.idInKeystore, calls, signal);
+    if (found === undefined || isGone(found)) return { presence: 'absent' };
+    const { name, remark } = await nameOf(key, found, calls, signal);
+    return presentFrom(key, found, name, remark, calls, signal);
+  };
+}
+
+/** The key; undefined when the service says that there is none. */
+export async function keyOrAbsent(key: string, calls: IbmCalls, signal: AbortSignal): Promise<IbmKey | undefined> {
+  try {
+    return await calls.key(key, signal);
+  } catch (error) {
+    if (isFault(error, 'not_found')) return undefined;
+    throw error;
+  }
+}
+
+async function nameOf(
+  key: KeyInKeystore,
+  found: IbmKey,
+  calls: IbmCalls,
+  signal: AbortSignal,
+): Promise<{ readonly name: Present['name']; readonly remark: string | undefined }> {
+  if (!key.current) return { name: 'not_applicable', remark: undefined };
+  const alias = aliasOf(key.label);
+  if (found.aliases.includes(alias)) return { name: 'leads_here', remark: undefined };
+  const target = await keyOrAbsent(alias, calls, signal);
+  if (target?.crn === found.crn) return { name: 'leads_here', remark: undefined };
+  return target === undefined
+    ? { name: 'missing', remark: `The alias ${alias} does not exist.` }
+    : { name: 'leads_elsewhere', remark: `The alias ${alias} leads to ${target.crn}.` };
+}
+
+const STATES: Record<IbmKey['state'], Present['state']> = {
+  pre_activation: 'settling',
+  active: 'enabled',
+  suspended: 'disabled',
+  deactivated: 'disabled',
+  destroyed: 'pending_deletion',
+};
+
+async function presentFrom(
+  key: KeyInKeystore,
+  found: IbmKey,
+  name: Present['name'],
+  remark: string | undefined,
+  calls: IbmCalls,
+  signal: AbortSignal,
+): Promise<Present> {
+  return {
+    presence: 'present',
+    idInKeystore: found.crn,
+    state: STATES[found.state],
+    fingerprint: await fingerprintOf(key, found, calls, signal),
+    name,
+    pendingDeletionUntil: found.state === 'destroyed' ? found.restorableUntil : undefined,
+    remark: remark ?? remarkOn(found),
+  };
+}
+
+/** The version's id. After a rotation in place the older version's material is one of several in the same key. */
+async function fingerprintOf(
+  key: KeyInKeystore,
+  found: IbmKey,
+  calls: IbmCalls,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const expected = key.binding?.fingerprint;
+  if (key.current || expected === undefined || found.versionId === undefined || found.versionId === expected) {
+    return found.versionId;
+  }
+  return (await calls.versionsOf(found.id, signal)).includes(expected) ? expected : found.versionId;
+}
+
+function remarkOn(found: IbmKey): string | undefined {
+  if (found.state === 'deactivated') {
+    return `It expired${found.expiresAt === undefined ? '' : ` at ${found.expiresAt.toISOString()}`}, which IBM Cloud does not undo.`;
+  }
+  if (found.setForDeletionUntil !== undefined && found.state !== 'destroyed') {
+    return `A first person has authorized its deletion; a second one can delete it until ${found.setForDeletionUntil.toISOString()}.`;
+  }
+  return undefined;
+}
