@@ -102,6 +102,7 @@ function kindByStatus(status: number | undefined): KeystoreFaultKind {
     case 504:
       return 'unreachable';
     // A 404 without the code KeyNotFound is somebody else's answer: it never means that a key is absent.
+    case undefined:
     default:
       return 'broken';
   }

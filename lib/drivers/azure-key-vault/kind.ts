@@ -221,6 +221,7 @@ const STEP_SECONDS: KeystoreKind['stepSeconds'] = {
 export const azureKeyVaultKind: KeystoreKind = {
   type: 'azure_key_vault',
   materials: MATERIALS,
+  viaTlsProxy: false,
   pendingDeletionDays: 90,
   stepSeconds: STEP_SECONDS,
   refuses,
