@@ -1,5 +1,6 @@
 import type { Attempt as LibraryAttempt } from '../lib/attempt.ts';
 import type { Deployment } from '../lib/deployment.ts';
+import { RateLimit } from '../lib/access/rate.ts';
 import { Fault } from '../lib/fault.ts';
 import { once } from '../lib/records/idempotency.ts';
 import type { KeptAnswer } from '../lib/records/idempotency.ts';
@@ -114,9 +115,20 @@ const RESOURCES: readonly (readonly [RegExp, 'managed_key' | 'template' | 'keyst
   [/Vault/, 'vault'],
 ];
 
-/** Writes attempts that were refused or failed into the audit trail; those that succeed are written with what they change. */
+let rateLimit: RateLimit | undefined;
+
+/**
+ * What every function of the API serves with: callers who ask too often are held off; attempts that were refused or failed are written into
+ * the audit trail (those that succeed are written with what they change).
+ */
 export const audited: ServeOptions = {
+  admit: async ({ subject }) => {
+    const { database, clock, config } = deployment();
+    await (rateLimit ??= new RateLimit(database, clock, config.rateLimitPerMinute)).admit(subject);
+  },
   onAttempt: async (attempt: Attempt) => {
+    // Held off before anything was read for them: a flood of requests must not become a flood of writes.
+    if (attempt.fault?.code === 'rate_limited') return;
     if (attempt.outcome === 'success' || attempt.dryRun) return;
     const resourceType = RESOURCES.find(([pattern]) => pattern.test(attempt.operation))?.[1] ?? 'none';
     await recordRefusal(deployment().database, {

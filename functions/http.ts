@@ -120,6 +120,8 @@ export interface ServeOptions {
   readonly clock?: Clock;
   readonly verify?: TokenVerifier;
   readonly log?: Log;
+  /** Awaited for each authenticated caller, before anything is read for them; throws for one who asks too often. */
+  readonly admit?: (caller: Caller) => Promise<void>;
   /** Awaited once for each finished mutating request of a known operation. Its failure is logged and changes no answer. */
   readonly onAttempt?: (attempt: Attempt) => Promise<void>;
 }
@@ -295,6 +297,7 @@ async function authenticate(exchange: Exchange, parts: Parts): Promise<void> {
   if (caller === undefined)
     throw new Fault('unauthenticated', 'The token names nobody: it has no subject and no client.');
   exchange.caller = caller;
+  await parts.admit?.(caller);
 }
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
@@ -575,6 +578,7 @@ interface Parts {
   readonly log: Log;
   readonly config: () => HttpConfig;
   readonly verify: () => TokenVerifier;
+  readonly admit: ((caller: Caller) => Promise<void>) | undefined;
   readonly onAttempt: ((attempt: Attempt) => Promise<void>) | undefined;
 }
 
@@ -586,6 +590,7 @@ function partsOf(options: ServeOptions): Parts {
     log: options.log ?? powertoolsLog(),
     config,
     verify: once(() => options.verify ?? tokenVerifier({ ...config(), clock })),
+    admit: options.admit,
     onAttempt: options.onAttempt,
   };
 }

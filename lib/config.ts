@@ -17,6 +17,8 @@ export interface Config {
   readonly destroyCoolDownHours: number;
   /** For this many seconds after we changed a key in a keystore, scans do not judge it there: keystores are eventually consistent. */
   readonly settlingSeconds: number;
+  /** Requests that one caller may send in a minute; 0: any number. */
+  readonly rateLimitPerMinute: number;
   /** Calls in flight to one keystore during a scan. 1–500. */
   readonly scanConcurrency: number;
 }
@@ -56,6 +58,7 @@ const ENVIRONMENT = z.object({
   PUBLIC_URL: z.optional(url),
   DESTROY_COOL_DOWN_HOURS: number(4, 0, 8760),
   SETTLING_SECONDS: number(30, 0, 3600),
+  RATE_LIMIT_PER_MINUTE: number(3000, 0, 1_000_000),
   SCAN_CONCURRENCY: number(32, 1, 500),
 });
 
@@ -80,6 +83,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     publicUrl: value.PUBLIC_URL,
     destroyCoolDownHours: value.DESTROY_COOL_DOWN_HOURS,
     settlingSeconds: value.SETTLING_SECONDS,
+    rateLimitPerMinute: value.RATE_LIMIT_PER_MINUTE,
     scanConcurrency: value.SCAN_CONCURRENCY,
   };
 }

@@ -37,6 +37,7 @@ export const FAULTS = {
   idempotency_mismatch: { status: 422, retryable: false },
   precondition_required: { status: 428, retryable: false },
   too_often: { status: 429, retryable: true },
+  rate_limited: { status: 429, retryable: true },
   internal: { status: 500, retryable: false },
   keystore_refused: { status: 502, retryable: false },
   keystore_unreachable: { status: 503, retryable: true },

@@ -191,6 +191,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
       environment: {
         ...withoutAws(settings.environment),
         SETTLING_SECONDS: '0',
+        RATE_LIMIT_PER_MINUTE: '0',
         DESTROY_COOL_DOWN_HOURS: '0',
         SCAN_RATE: 'rate(1 minute)',
         SCHEDULES: String(options.schedules),
@@ -373,6 +374,7 @@ function credentialsOf(account: { accessKeyId: string; secretAccessKey: string }
 /** What of the functions' configuration a user may set for a local start too; the rest follows from what was started. */
 const FUNCTION_SETTINGS = [
   'SETTLING_SECONDS',
+  'RATE_LIMIT_PER_MINUTE',
   'DESTROY_COOL_DOWN_HOURS',
   'SCAN_CONCURRENCY',
   'PUBLIC_URL',

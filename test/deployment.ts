@@ -107,6 +107,7 @@ export async function startDeployment(config: { readonly settlingSeconds?: numbe
       publicUrl: undefined,
       destroyCoolDownHours: 0,
       settlingSeconds: 0,
+      rateLimitPerMinute: 0,
       scanConcurrency: 8,
       ...config,
     },

@@ -188,6 +188,21 @@ export class Database {
     }
   }
 
+  /** Adds to a number of an item, made when missing, and answers the sum. `set` is written beside it. */
+  async add(key: ItemKey, attribute: string, by: number, set: { readonly ttl: number }): Promise<number> {
+    const { Attributes } = await this.#client.send(
+      new UpdateCommand({
+        TableName: this.table,
+        Key: { ...key },
+        UpdateExpression: 'ADD #attribute :by SET #ttl = :ttl',
+        ExpressionAttributeNames: { '#attribute': attribute, '#ttl': 'ttl' },
+        ExpressionAttributeValues: { ':by': by, ':ttl': set.ttl },
+        ReturnValues: 'UPDATED_NEW',
+      }),
+    );
+    return Number(Attributes?.[attribute]);
+  }
+
   async #write(item: TransactItem): Promise<void> {
     if (item.Put !== undefined) await this.#client.send(new PutCommand(item.Put));
     else if (item.Delete !== undefined) await this.#client.send(new DeleteCommand(item.Delete));

@@ -24,6 +24,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
  * | request for approval    | APPROVAL#id              | APPROVAL                      | by_vault             |
  * | vault with a trail      | AUDITED                  | vault id                      |                      |
+ * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
 export interface ItemKey {

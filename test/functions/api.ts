@@ -70,6 +70,7 @@ export async function startApi(environment: Readonly<Record<string, string>> = {
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
     DESTROY_COOL_DOWN_HOURS: '0',
     SETTLING_SECONDS: '0',
+    RATE_LIMIT_PER_MINUTE: '0',
     POWERTOOLS_LOG_LEVEL: 'SILENT',
     ...environment,
   });
