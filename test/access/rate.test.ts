@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RateLimit } from '../../lib/access/rate.ts';
+import { Fault } from '../../lib/fault.ts';
 import { startTestTable } from '../table.ts';
 import type { TestTable } from '../table.ts';
 
@@ -21,7 +22,9 @@ async function admitted(limits: readonly RateLimit[], subject: string, requests:
       await limits[request % limits.length]?.admit(subject);
       count += 1;
     } catch (error) {
-      expect(error).toMatchObject({ code: 'rate_limited', retryAfter: 50 });
+      expect(error).toBeInstanceOf(Fault);
+      const { code, retryAfter } = error as Fault;
+      expect([code, retryAfter]).toEqual(['rate_limited', 50]);
     }
   }
   return count;
