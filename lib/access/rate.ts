@@ -43,7 +43,7 @@ export class RateLimit {
     if (window.counted + window.untold <= this.#perMinute) return;
     const retryAfter = Math.ceil(((minute + 1) * MINUTE_MS - now) / 1000);
     throw new Fault(
-      'too_often',
+      'rate_limited',
       `More than ${this.#perMinute} requests in a minute. Ask again in ${retryAfter} seconds.`,
       {
         retryAfter,
