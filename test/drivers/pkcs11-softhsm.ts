@@ -10,6 +10,7 @@ import {
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import type { KeySpec, KeystoreDriver } from '../../lib/drivers/driver.ts';
 import type { Attribute, Cryptoki, Handle } from '../../lib/drivers/pkcs11/cryptoki.ts';
 import { CKA, CKF, CKK, CKM, CKO, CKU_USER, openLibrary } from '../../lib/drivers/pkcs11/cryptoki.ts';
@@ -60,14 +61,27 @@ const FUNCTIONS = {
   create: ['C_UnwrapKey', 'C_GenerateKeyAsync', 'C_GenerateKeyPairAsync'],
 } as const;
 
-/** Makes a token, and a keystore on it. `wrap` puts something between a test and the driver. */
+/** The library reads where its tokens are when it is initialised: once in a process. */
+let token: SoftHsm | undefined;
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function makeToken(): SoftHsm {
+  const folder = mkdtempSync(join(tmpdir(), 'shearline-hsm-'));
+  folders.push(folder);
+  const made = makeSoftHsm({ folder, tokenLabel: TOKEN });
+  Object.assign(process.env, made.environment);
+  return made;
+}
+
+/** A keystore on this process's token. `wrap` puts something between a test and the driver. */
 export function openHsmKeystore(
   wrap: (driver: KeystoreDriver, connection: Connection) => KeystoreDriver = (driver) => driver,
 ): HsmKeystore {
-  const folder = mkdtempSync(join(tmpdir(), 'shearline-hsm-'));
-  const hsm = makeSoftHsm({ folder, tokenLabel: TOKEN });
-  // The library reads where its tokens are when it is initialised, once in a process.
-  Object.assign(process.env, hsm.environment);
+  const hsm = (token ??= makeToken());
   const library = openLibrary(hsm.library);
   const failures = new Map<string, Failure>();
   const calls = new Map<string, number>();
@@ -136,10 +150,7 @@ export function openHsmKeystore(
       proves(operator, secretOf(id), spec, material);
       return Promise.resolve();
     },
-    close() {
-      rmSync(folder, { recursive: true, force: true });
-      return Promise.resolve();
-    },
+    close: () => Promise.resolve(),
   };
 }
 

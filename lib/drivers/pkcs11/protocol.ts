@@ -54,7 +54,7 @@ const FAULT_KINDS = [
   'broken',
 ] as const satisfies readonly KeystoreFaultKind[];
 
-const fault = z.object({
+const fault = z.strictObject({
   fault: z.object({ kind: z.enum(FAULT_KINDS), message: z.string(), providerCode: z.optional(z.string()) }),
 });
 
@@ -80,10 +80,10 @@ const health = z.object({ status: z.enum(['ok', 'configuration_error', 'not_resp
 
 /** What each call is answered with, or a fault in its place. */
 export const ANSWERS = {
-  observe: z.union([fault, z.object({ seen })]),
-  list: z.union([fault, z.object({ page })]),
-  step: z.union([fault, z.object({ binding: z.optional(named) })]),
-  health: z.union([fault, z.object({ health })]),
+  observe: z.union([fault, z.strictObject({ seen })]),
+  list: z.union([fault, z.strictObject({ page })]),
+  step: z.union([fault, z.strictObject({ binding: z.optional(named) })]),
+  health: z.union([fault, z.strictObject({ health })]),
 } as const;
 export type Answer = z.infer<(typeof ANSWERS)[Request['call']]>;
 /** The same as a driver of ours answers, not yet in JSON. */
