@@ -1,3 +1,4 @@
+import { requireDeletable } from '../lib/keys/associated.ts';
 import { carryOut, decide } from '../lib/keys/command.ts';
 import type { StateCommand } from '../lib/keys/command.ts';
 import type { ManagedKey } from '../lib/keys/key.ts';
@@ -23,12 +24,13 @@ function command(call: CommandCall, name: StateCommand) {
   return attempted(
     call,
     async (attempt, within) => {
-      const { key, partition } = await openKey(deployment(), call, ACTIONS[name]);
+      const { key, partition, context } = await openKey(deployment(), call, ACTIONS[name]);
       const decision = decide(name, partition, key, {
         subject: call.caller.subject,
         now: clock(),
         destroyCoolDownHours: config.destroyCoolDownHours,
       });
+      if (name === 'destroy') await requireDeletable(deployment(), decision.instances, context.keystores, call.signal);
       await carryOut(within, attempt, name, key, decision, call.signal);
       return answerWithKey(key.id, call.baseUrl);
     },

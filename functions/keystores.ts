@@ -1,8 +1,9 @@
 import { listableVaults, requirePermission } from '../lib/access/permissions.ts';
 import { Fault } from '../lib/fault.ts';
+import { associationsOf, listAssociations } from '../lib/keys/associated.ts';
 import { kindOf } from '../lib/keys/create.ts';
 import { listKeys } from '../lib/keys/list.ts';
-import { disconnect, previewDisconnect } from '../lib/keystores/disconnect.ts';
+import { disconnect, instancesIn, previewDisconnect } from '../lib/keystores/disconnect.ts';
 import type { Keystore } from '../lib/keystores/keystore.ts';
 import { listKeystores } from '../lib/keystores/list.ts';
 import { openKeystore, showKeystore } from '../lib/keystores/open.ts';
@@ -10,7 +11,6 @@ import { presentHealth, presentKeystore } from '../lib/keystores/view.ts';
 import { newKeystoreFrom } from '../lib/keystores/wire.ts';
 import { checkHealth, createKeystore, newKeystore, tryConnection } from '../lib/keystores/write.ts';
 import { readKeystoreHealth, readVault } from '../lib/records/reading.ts';
-import { pageOf } from '../lib/wire/lists.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { etagOf, requireVault, serve } from './http.ts';
@@ -83,9 +83,12 @@ export const routes: Routes = {
     return { body: await listKeys(deployment().database, new Set([keystore.vaultId]), call, keystore.id) };
   },
   ListAssociatedResourcesForTargetKeystore: async (call) => {
-    await openKeystore(deployment(), call, 'list');
-    // The keystore types there are know of no resources that their keys protect.
-    return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
+    const keystore = await openKeystore(deployment(), call, 'list');
+    const instances = await instancesIn(deployment(), keystore.id);
+    const keystores = new Map([[keystore.id, keystore]]);
+    const associations = await associationsOf(deployment(), instances, keystores, call.signal);
+    const vault = await readVault(deployment().database, keystore.vaultId);
+    return { body: listAssociations(associations, vault, call) };
   },
 };
 

@@ -1,5 +1,6 @@
 import { listableVaults, requirePermission } from '../lib/access/permissions.ts';
 import { assign, decideAssignment } from '../lib/keys/assign.ts';
+import { associationsOf, listAssociations } from '../lib/keys/associated.ts';
 import { createKey, planKey, templateNamed } from '../lib/keys/create.ts';
 import { decideEdit, edit } from '../lib/keys/edit.ts';
 import { listKeys } from '../lib/keys/list.ts';
@@ -11,7 +12,6 @@ import { keystoresOfVault, readVaultCounters } from '../lib/records/reading.ts';
 import type { Keystore } from '../lib/keystores/keystore.ts';
 import type { Template } from '../lib/templates/template.ts';
 import { templateKeyFrom } from '../lib/templates/wire.ts';
-import { pageOf } from '../lib/wire/lists.ts';
 import { attempted, audited } from './attempts.ts';
 import { deployment } from './deployment.ts';
 import { requireVault, serve } from './http.ts';
@@ -95,9 +95,9 @@ export const routes: Routes = {
     return { body: listVersions(partition, key, context, call) };
   },
   ListAssociatedResourcesForManagedKey: async (call) => {
-    await openKey(deployment(), call, 'list');
-    // The keystore types there are know of no resources that their keys protect.
-    return { body: { ...pageOf(call.url, call.query, 0), associated_resources: [] } };
+    const { partition, context } = await openKey(deployment(), call, 'list');
+    const associations = await associationsOf(deployment(), partition.instances, context.keystores, call.signal);
+    return { body: listAssociations(associations, context.vault, call) };
   },
 };
 

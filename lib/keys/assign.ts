@@ -10,6 +10,7 @@ import type { KeyPartition } from '../records/reading.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import type { Template } from '../templates/template.ts';
 import { countInVault } from '../vaults/counting.ts';
+import { kindOf, requireHeldIn } from './create.ts';
 import { instanceId } from './key.ts';
 import type { KeyInstance, ManagedKey } from './key.ts';
 import { reassigned } from './realign.ts';
@@ -35,6 +36,8 @@ export function decideAssignment(
   edited: readonly KeyInstance[],
   by: { readonly id: string; readonly subject: string; readonly now: Date },
 ): Assignment {
+  const joining = keystores.filter(({ id }) => !key.keystoreIds.includes(id));
+  requireHeldIn(kindOf(key.keystoreType), key.spec, joining);
   const shadow = templateWithKeystores(template, keystores, by);
   const next: ManagedKey = {
     ...key,

@@ -76,6 +76,18 @@ export function requireHoldable(kind: KeystoreKind, label: string, tags: readonl
   }
 }
 
+/** Throws `unsupported_by_keystore`, naming it, when one of these keystores cannot hold what keystores of its type can in general. */
+export function requireHeldIn(
+  kind: KeystoreKind,
+  spec: KeySpec,
+  keystores: readonly Pick<Keystore, 'name' | 'settings'>[],
+): void {
+  for (const { name, settings } of keystores) {
+    const refusal = kind.refusesIn?.(spec, settings);
+    if (refusal !== undefined) throw new Fault('unsupported_by_keystore', `The keystore “${name}” refuses: ${refusal}`);
+  }
+}
+
 /** A key made and not yet stored: everything decided, no material made and nothing sent. */
 export interface PlannedKey {
   readonly key: ManagedKey;
@@ -96,6 +108,7 @@ export function planKey(
   const label = labelOf(template, given, by.now);
   requireHoldable(kind, label, given.tags);
   const assigned = assignedKeystores(template, keystores);
+  requireHeldIn(kind, spec, assigned);
   const dates = datesFrom(template, by.now);
   const key: ManagedKey = {
     id: by.id,

@@ -12,7 +12,7 @@ import type { Template } from '../templates/template.ts';
 import { assignedKeystores, datesFrom } from './alignment.ts';
 import { countInVault } from '../vaults/counting.ts';
 import { changedMeanwhile } from '../records/revision.ts';
-import { newInstance, templateUnchanged } from './create.ts';
+import { kindOf, newInstance, requireHeldIn, templateUnchanged } from './create.ts';
 import type { KeyInstance, ManagedKey } from './key.ts';
 import { requireState } from './lifecycle.ts';
 
@@ -42,6 +42,8 @@ export function decideRealignment(
     );
   }
   const assigned = assignedKeystores(template, keystores);
+  const joining = assigned.filter(({ id }) => !key.keystoreIds.includes(id));
+  requireHeldIn(kindOf(key.keystoreType), key.spec, joining);
   const dates = datesFrom(template, key.createdAt);
   const next: ManagedKey = {
     ...key,

@@ -181,7 +181,7 @@ function presentInstances(key: ManagedKey, context: KeyContext): WireKeyInstance
 }
 
 /** A stable id of the form of a UUID (version 8, RFC 9562) for something that has no record of its own. */
-function nameBasedId(name: string): string {
+export function nameBasedId(name: string): string {
   const bytes = createHash('sha256').update(name).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);

@@ -7,6 +7,7 @@ import { previewKeystores, totalSeconds } from '../drift/preview.ts';
 import type { Observed } from '../drift/observed.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
+import { requireDeletable } from '../keys/associated.ts';
 import { instanceId } from '../keys/key.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import { commit } from '../records/commit.ts';
@@ -16,6 +17,7 @@ import { readKey } from '../records/reading.ts';
 import { INDEX_KEY, ITEM } from '../records/table.ts';
 import { countInVault } from '../vaults/counting.ts';
 import type { WirePlannedChanges } from '../wire/planned.ts';
+import { countInternal } from './internal.ts';
 import type { Keystore } from './keystore.ts';
 import { shown } from './write.ts';
 
@@ -84,7 +86,9 @@ export async function disconnect(
   const held = await heldIn(deployment, keystore.id);
   const instances = held.map(({ instance }) => instance);
   requireDisconnectable(instances, mode);
-  await retire(deployment, attempt, retired(held, mode, deployment.clock()), signal);
+  const retiring = retired(held, mode, deployment.clock());
+  if (mode === 'destroy') await requireDeletable(deployment, retiring, new Map([[keystore.id, keystore]]), signal);
+  await retire(deployment, attempt, retiring, signal);
   for (const instance of instances) await release(deployment, attempt, instance);
   await forgetKeystore(deployment, attempt, keystore, mode);
   // A key that was assigned in between, from the keystores as they were before.
@@ -102,7 +106,9 @@ export async function previewDisconnect(
   const instances = held.map(({ instance }) => instance);
   requireDisconnectable(instances, mode);
   const working = retired(held, mode, deployment.clock());
-  const rows = await previewKeystores(deployment, undefined, working, new Map([[keystore.id, keystore]]), signal);
+  const keystores = new Map([[keystore.id, keystore]]);
+  if (mode === 'destroy') await requireDeletable(deployment, working, keystores, signal);
+  const rows = await previewKeystores(deployment, undefined, working, keystores, signal);
   const changes = instances.map(({ label }) => ({
     property: `keystores of ${label}`,
     before: keystore.name,
@@ -218,6 +224,7 @@ async function forgetKeystore(
     { op: 'delete', key: ITEM.keystoreHealth(keystore.id) },
     { op: 'delete', key: ITEM.name('KEYSTORE', keystore.vaultId, keystore.name) },
     countInVault(keystore.vaultId, { keystores: -1 }, 'changed'),
+    ...countInternal(keystore, -1),
   ];
   const entry = {
     vaultId: keystore.vaultId,

@@ -78,7 +78,7 @@ export function locationOf(keystore: Pick<Keystore, 'type' | 'settings'>): strin
     case 'google_kms':
       return setting('google_location');
     case 'ibm_cloud_kms':
-      return setting('ibm_api_endpoint');
+      return setting('ibm_variant') === 'internal' ? 'internal' : setting('ibm_api_endpoint');
     case 'cca':
       return setting('cca_host');
     case 'pkcs11':

@@ -2,6 +2,7 @@ import { Fault } from '../fault.ts';
 import type { FaultDetail } from '../fault.ts';
 import { KEYSTORE_FIELDS, SECRET_PLACEHOLDER } from '../wire/keystores.ts';
 import type { WireCreateKeystore, WireUpdateKeystore } from '../wire/keystores.ts';
+import { isInternal } from './internal.ts';
 import type { Keystore, KeystoreType } from './keystore.ts';
 import type { KeystoreEdit, NewKeystore } from './write.ts';
 
@@ -44,7 +45,8 @@ export function newKeystoreFrom(body: WireCreateKeystore): NewKeystore {
 /** A change request as what is to be changed. Throws for every field that this keystore's type does not have. */
 export function keystoreEditFrom(body: WireUpdateKeystore, keystore: Keystore): KeystoreEdit {
   const fields = KEYSTORE_FIELDS[keystore.type];
-  const known = new Set<string>(['name', 'description', 'tls_proxy', 'groups', ...fields.settings, ...fields.secrets]);
+  const own = isInternal(keystore) ? [] : [...fields.settings, ...fields.secrets];
+  const known = new Set<string>(['name', 'description', 'tls_proxy', 'groups', ...own]);
   const wrong: FaultDetail[] = Object.entries(body)
     .filter(([name, value]) => value !== undefined && !known.has(name))
     .map(([name]) => ({

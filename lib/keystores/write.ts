@@ -13,6 +13,7 @@ import type { Change } from '../records/database.ts';
 import { creation, replacement, STORED } from '../records/entities.ts';
 import { ITEM } from '../records/table.ts';
 import { countInVault } from '../vaults/counting.ts';
+import { countInternal } from './internal.ts';
 import type { Keystore, KeystoreHealth, KeystoreType } from './keystore.ts';
 
 export interface NewKeystore {
@@ -100,6 +101,7 @@ export async function createKeystore(
     ...(await credentialChanges(deployment, keystore.id, secrets)),
     nameLock(keystore),
     countInVault(keystore.vaultId, { keystores: 1 }, 'changed'),
+    ...countInternal(keystore, 1),
   ];
   const entry = {
     vaultId: keystore.vaultId,
@@ -212,7 +214,8 @@ async function healthOf(deployment: Deployment, keystore: Keystore, signal: Abor
     return await driver.health(signal);
   } catch (error) {
     const fault = asKeystoreFault(error);
-    return { status: fault.kind === 'denied' ? 'configuration_error' : 'not_responding', message: fault.message };
+    const isMisconfigured = fault.kind === 'denied' || fault.kind === 'unsupported';
+    return { status: isMisconfigured ? 'configuration_error' : 'not_responding', message: fault.message };
   }
 }
 

@@ -25,6 +25,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | request for approval    | APPROVAL#id              | APPROVAL                      | by_vault             |
  * | vault with a trail      | AUDITED                  | vault id                      |                      |
  * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
+ * | counters of all         | DEPLOYMENT               | COUNTERS                      |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
 export interface ItemKey {
@@ -65,6 +66,7 @@ export const ITEM = {
   approval: (id: string): ItemKey => ({ pk: `APPROVAL#${id}`, sk: 'APPROVAL' }),
   /** Stays when the vault is deleted, as its trail does. */
   audited: (vaultId: string): ItemKey => ({ pk: 'AUDITED', sk: vaultId }),
+  deploymentCounters: (): ItemKey => ({ pk: 'DEPLOYMENT', sk: 'COUNTERS' }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
 } as const;
 
@@ -89,6 +91,10 @@ export const INDEX_KEY = {
   flaggedInVault: (vaultId: string) => `FLAGGED#${vaultId}`,
   /** Open work is spread over a few partitions, so that a large command does not heat one. */
   openWork: (shard: number) => `OPEN#${shard}`,
+  /** Work that was tried for as long as there was hope; nobody goes on with it until a person says so. */
+  givenUpWork: () => 'GIVEN-UP',
+  /** Items that no version of this code can read: out of the way of the others, for a person to look at. */
+  unreadableWork: () => 'UNREADABLE',
 } as const;
 
 export const OPEN_WORK_SHARDS = 4;
