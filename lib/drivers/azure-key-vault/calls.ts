@@ -8,6 +8,7 @@ import type {
 import { KeyClient } from '@azure/keyvault-keys';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { KeyObject } from 'node:crypto';
+import { Agent } from 'node:https';
 import type { Tag } from '../../tag.ts';
 import { KeystoreFault } from '../driver.ts';
 import type { Connection } from '../registry.ts';
@@ -125,7 +126,9 @@ function text(connection: Connection, name: string): string {
 export function connectCalls(connection: Connection): AzureCalls {
   const environment = environmentOf(connection.settings['azure_environment']);
   const vaultHost = `${text(connection, 'azure_service_name').toLowerCase()}.${environment.vaultSuffix}`;
+  const agent = tunnelThrough(connection.tlsProxy);
   const credential = clientCredential({
+    agent,
     authorityHost: process.env['AZURE_AUTHORITY_HOST'] ?? environment.authorityHost,
     tenant: text(connection, 'azure_tenant'),
     clientId: text(connection, 'azure_service_principal_client_id'),
@@ -134,7 +137,7 @@ export function connectCalls(connection: Connection): AzureCalls {
   });
   const client = new KeyClient(`https://${vaultHost}`, credential, {
     retryOptions: { maxRetries: 0 },
-    additionalPolicies: [{ policy: ownPolicy(process.env['AZURE_KEY_VAULT_ENDPOINT']), position: 'perRetry' }],
+    additionalPolicies: [{ policy: ownPolicy(process.env['AZURE_KEY_VAULT_ENDPOINT'], agent), position: 'perRetry' }],
   });
 
   return {
@@ -209,6 +212,13 @@ export function connectCalls(connection: Connection): AzureCalls {
   };
 }
 
+/** TLS stays end to end between us and Azure; the proxy sees only where it goes. */
+function tunnelThrough(tlsProxy: string | undefined): Agent | undefined {
+  if (tlsProxy === undefined) return undefined;
+  const proxy = /^https?:\/\//.test(tlsProxy) ? tlsProxy : `http://${tlsProxy}`;
+  return new Agent({ keepAlive: true, maxSockets: 50, proxyEnv: { HTTPS_PROXY: proxy } });
+}
+
 /** What a pipeline policy of the SDK is, as far as ours goes. */
 type Policy = Exclude<ConstructorParameters<typeof KeyClient>[2], undefined>['additionalPolicies'] extends
   readonly (infer Each)[] | undefined
@@ -218,12 +228,13 @@ type Policy = Exclude<ConstructorParameters<typeof KeyClient>[2], undefined>['ad
   : never;
 
 /** Gives every request its time and its signal, keeps the link to the next page, and leads to a stand-in where there is one. */
-function ownPolicy(standIn: string | undefined): Policy {
+function ownPolicy(standIn: string | undefined, agent: Agent | undefined): Policy {
   return {
     name: 'shearlinePolicy',
     async sendRequest(request, next) {
       const context = callContext.getStore();
       request.timeout = PATIENCE_MS;
+      if (agent !== undefined) request.agent = agent;
       if (context !== undefined) request.abortSignal = context.signal;
       const { url } = request;
       if (standIn !== undefined && standIn !== '') {

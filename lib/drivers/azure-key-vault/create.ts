@@ -1,9 +1,10 @@
 import type { Binding, KeyInKeystore, Step, StepContext } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
+import type { Connection } from '../registry.ts';
 import type { AzureCalls, AzureKey } from './calls.ts';
 import { bringMaterial, requireSameMaterial } from './import.ts';
 import type { AzureKeyOperation, AzureKeyRule } from './kind.ts';
-import { azureKeyRule, azureOperationsOf } from './kind.ts';
+import { azureKeyRule, azureKeyVaultKind, azureOperationsOf } from './kind.ts';
 import { recoverKey } from './deletion.ts';
 import { holderOf, nameTaken, tagsOf } from './names.ts';
 
@@ -23,20 +24,12 @@ export interface Making {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** What a key is made as. Throws `unsupported` for a key that cannot be, or not in a vault of this variant. */
-export function makingOf(key: KeyInKeystore, variant: unknown): Making {
+/** What a key is made as. Throws `unsupported` for a key that cannot be, or not in a vault with these settings. */
+export function makingOf(key: KeyInKeystore, settings: Connection['settings']): Making {
+  const why = azureKeyVaultKind.refuses(key.spec) ?? azureKeyVaultKind.refusesIn?.(key.spec, settings);
   const rule = azureKeyRule(key.spec);
-  if (rule === undefined) {
-    throw new KeystoreFault(
-      'unsupported',
-      `Azure Key Vault cannot hold a key of ${key.spec.algorithm} ${key.spec.size}.`,
-    );
-  }
-  if (rule.protection === 'hsm' && variant === 'standard') {
-    throw new KeystoreFault(
-      'unsupported',
-      'This vault is of the variant standard, which has no HSM; use a premium vault, or a template with the protection level software.',
-    );
+  if (why !== undefined || rule === undefined) {
+    throw new KeystoreFault('unsupported', why ?? 'Azure Key Vault cannot hold such a key.');
   }
   return {
     rule,
@@ -53,10 +46,10 @@ export function makingOf(key: KeyInKeystore, variant: unknown): Making {
  * A deleted key of the same managed key is called back; any other deleted key is a conflict, because only people can tell whether it may
  * be purged.
  */
-export function createStep(calls: AzureCalls, variant: unknown): Step {
+export function createStep(calls: AzureCalls, settings: Connection['settings']): Step {
   return async (key, context) => {
     const { signal } = context;
-    const making = makingOf(key, variant);
+    const making = makingOf(key, settings);
     // A binding here is one whose key is gone. What is looked for is its successor.
     const wanted: KeyInKeystore = { ...key, binding: undefined };
     const named = await holderOf(wanted, calls, signal);

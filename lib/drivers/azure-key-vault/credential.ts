@@ -1,3 +1,8 @@
+import type { IncomingMessage } from 'node:http';
+import { request as requestPlain } from 'node:http';
+import type { Agent } from 'node:https';
+import { request as requestTls } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { KeystoreFault } from '../driver.ts';
 import { faultFrom } from './faults.ts';
 
@@ -9,6 +14,8 @@ export interface ServicePrincipal {
   readonly password: string;
   /** The one thing tokens are asked for, such as `https://vault.azure.net/.default`. */
   readonly scope: string;
+  /** What connects to the authority; the process's own agent when left out. */
+  readonly agent?: Agent | undefined;
 }
 
 /** What the Azure SDK asks for a token. */
@@ -51,27 +58,26 @@ export function clientCredential(principal: ServicePrincipal): AzureCredential {
   };
 }
 
-async function requestToken({ authorityHost, tenant, clientId, password, scope }: ServicePrincipal): Promise<Token> {
+async function requestToken({
+  authorityHost,
+  tenant,
+  clientId,
+  password,
+  scope,
+  agent,
+}: ServicePrincipal): Promise<Token> {
   const asked = Date.now();
+  const url = `${authorityHost.replace(/\/+$/, '')}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`;
+  const form = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: clientId,
+    client_secret: password,
+    scope,
+  });
   let status: number;
   let answer: unknown;
   try {
-    const response = await fetch(
-      `${authorityHost.replace(/\/+$/, '')}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`,
-      {
-        method: 'POST',
-        body: new URLSearchParams({
-          grant_type: 'client_credentials',
-          client_id: clientId,
-          client_secret: password,
-          scope,
-        }),
-        redirect: 'error',
-        signal: AbortSignal.timeout(PATIENCE_MS),
-      },
-    );
-    status = response.status;
-    answer = await response.json().catch(() => undefined);
+    ({ status, answer } = await post(url, form.toString(), agent));
   } catch (error) {
     throw faultFrom(error, 'token request');
   }
@@ -84,6 +90,28 @@ async function requestToken({ authorityHost, tenant, clientId, password, scope }
     Object.assign(new Error(said), { statusCode: status === 200 ? 500 : status, code: error }),
     'token request',
   );
+}
+
+async function post(url: string, form: string, agent: Agent | undefined): Promise<{ status: number; answer: unknown }> {
+  const secure = url.startsWith('https:');
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = (secure ? requestTls : requestPlain)(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(form) },
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...(secure && agent !== undefined ? { agent } : {}),
+    });
+    sent.on('response', resolve);
+    sent.on('error', reject);
+    sent.end(form);
+  });
+  const status = response.statusCode ?? 0;
+  const body = await text(response);
+  try {
+    return { status, answer: JSON.parse(body) };
+  } catch {
+    return { status, answer: undefined };
+  }
 }
 
 function members(answer: unknown): Readonly<Record<string, unknown>> {

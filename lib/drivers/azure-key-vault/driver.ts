@@ -18,16 +18,16 @@ import { tagStep } from './tag.ts';
  */
 export function connect(connection: Connection): KeystoreDriver {
   const calls = connectCalls(connection);
-  const variant = connection.settings['azure_variant'];
+  const { settings } = connection;
   return {
     observe: observeWith(calls),
     list: listWith(calls),
     steps: {
-      create: createStep(calls, variant),
+      create: createStep(calls, settings),
       import: importStep(calls),
       enable: enableStep(calls),
       disable: disableStep(calls),
-      rename: renameStep(calls, variant),
+      rename: renameStep(calls, settings),
       tag: tagStep(calls),
       schedule_deletion: scheduleDeletionStep(calls),
       cancel_deletion: cancelDeletionStep(calls),

@@ -138,6 +138,11 @@ function refuses(spec: KeySpec): string | undefined {
   return refusesOperations(spec, rule, name);
 }
 
+function refusesIn(spec: KeySpec, settings: Readonly<Record<string, unknown>>): string | undefined {
+  if (azureProtectionOf(spec) !== 'hsm' || settings['azure_variant'] !== 'standard') return undefined;
+  return 'This vault is of the variant standard, which has no HSM; set azure_key_protection_level to software, or choose a premium vault.';
+}
+
 function refusesOperations(spec: KeySpec, rule: AzureKeyRule, name: string): string | undefined {
   const wanted: unknown = spec.properties['azure_key_operations'];
   if (wanted === undefined) return undefined;
@@ -221,10 +226,11 @@ const STEP_SECONDS: KeystoreKind['stepSeconds'] = {
 export const azureKeyVaultKind: KeystoreKind = {
   type: 'azure_key_vault',
   materials: MATERIALS,
-  viaTlsProxy: false,
+  viaTlsProxy: true,
   pendingDeletionDays: 90,
   stepSeconds: STEP_SECONDS,
   refuses,
+  refusesIn,
   refusesLabel,
   refusesTags,
   rotatesInPlace: () => false,

@@ -1,5 +1,6 @@
 import type { Step } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
+import type { Connection } from '../registry.ts';
 import type { AzureCalls } from './calls.ts';
 import { makingOf } from './create.ts';
 import { bringMaterial } from './import.ts';
@@ -11,7 +12,7 @@ import { boundVersion, isTaggedAs, isVersion, sameName } from './names.ts';
  * another in front, the same material is imported once more, as the newest version, and the key is bound to that from then on; for material
  * that we do not have, people must rotate the key. To another name there is no way: `unsupported`.
  */
-export function renameStep(calls: AzureCalls, variant: unknown): Step {
+export function renameStep(calls: AzureCalls, settings: Connection['settings']): Step {
   return async (key, context) => {
     const { signal } = context;
     const bound = boundVersion(key, calls);
@@ -33,6 +34,6 @@ export function renameStep(calls: AzureCalls, variant: unknown): Step {
     if (fingerprint !== undefined && newest.fingerprint === fingerprint && isTaggedAs(newest.tags, key)) {
       return { idInKeystore: newest.id, fingerprint };
     }
-    return bringMaterial(key, makingOf(key, variant), context, calls);
+    return bringMaterial(key, makingOf(key, settings), context, calls);
   };
 }
