@@ -1,11 +1,25 @@
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
+import { summarise } from '../lib/drift/open-work.ts';
 import { resume } from '../lib/drift/resume.ts';
 import { deadline } from './deadline.ts';
 import { deployment } from './deployment.ts';
 
-/** Every minute: goes on with work in keystores that a crash, a deadline or a fault left open. Whatever event starts it. */
+const metrics = new Metrics({ namespace: 'Shearline', serviceName: 'shearline' });
+
+/**
+ * Every minute: goes on with work in keystores that a crash, a deadline or a fault left open, and measures what is left. Whatever event
+ * starts it.
+ */
 export async function handler(_event: unknown, context?: Context): Promise<{ readonly resumed: number }> {
   const answer = await resume(deployment(), deadline(context));
-  if (answer.resumed > 0) deployment().log.info('resumed', answer);
+  const left = await summarise(deployment());
+  metrics.addMetric('ResumedWork', MetricUnit.Count, answer.resumed);
+  metrics.addMetric('OpenWork', MetricUnit.Count, left.open);
+  metrics.addMetric('OldestOpenWork', MetricUnit.Seconds, left.oldestSeconds);
+  metrics.addMetric('GivenUpWork', MetricUnit.Count, left.givenUp);
+  metrics.addMetric('UnreadableWork', MetricUnit.Count, left.unreadable);
+  metrics.publishStoredMetrics();
+  if (answer.resumed > 0 || left.givenUp > 0) deployment().log.info('resumed', { ...answer, left });
   return answer;
 }

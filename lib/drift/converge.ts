@@ -16,7 +16,7 @@ import type { Look } from './verdict.ts';
 
 /** How long whoever works on an instance has it to itself. Longer than any request or function run may take to finish one. */
 const LEASE_MS = 60_000;
-/** After so many attempts work is given up: what is still wrong stays flagged, with its error. */
+/** After so many attempts, some three hours, work waits for a person: what is still wrong stays flagged, with its error. */
 const MAXIMUM_ATTEMPTS = 20;
 /** So long after a create was sent without an answer its key may still appear; until then, absence is looked at again. */
 const CREATE_MAY_COME_MS = 300_000;
@@ -44,6 +44,7 @@ export function claimed(
       attempts: 1,
       dueAt: new Date(now.getTime() + LEASE_MS),
       lastError: undefined,
+      givenUp: false,
     },
   };
 }
@@ -330,8 +331,10 @@ function openAfter(
   failure: ObservedError | undefined,
   now: Date,
 ): OpenWork | undefined {
-  if (open === undefined || end.settled !== 'later' || open.attempts >= MAXIMUM_ATTEMPTS) return undefined;
-  return { ...open, dueAt: new Date(now.getTime() + retryAfter(open.attempts)), lastError: failure?.message };
+  if (open === undefined || end.settled !== 'later') return undefined;
+  const lastError = failure?.message;
+  if (open.attempts >= MAXIMUM_ATTEMPTS) return { ...open, dueAt: now, lastError, givenUp: true };
+  return { ...open, dueAt: new Date(now.getTime() + retryAfter(open.attempts)), lastError };
 }
 
 /** Milliseconds until a further attempt: 5 s, doubling to 15 minutes. */

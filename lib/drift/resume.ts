@@ -3,7 +3,9 @@ import type { Deployment } from '../deployment.ts';
 import type { KeyInstance } from '../keys/key.ts';
 import { fencedInstance, READ } from '../records/entities.ts';
 import { readManagedKey } from '../records/reading.ts';
-import { INDEX_KEY, OPEN_WORK_SHARDS } from '../records/table.ts';
+import { UnreadableItem } from '../records/item.ts';
+import { INDEX_KEY, INDEXES, OPEN_WORK_SHARDS } from '../records/table.ts';
+import type { ItemKey } from '../records/table.ts';
 import { convergeAll, reclaimed } from './converge.ts';
 
 /** How much one run takes on; the next run, a minute later, goes on. */
@@ -19,9 +21,29 @@ async function* dueInstances(deployment: Deployment, now: Date): AsyncGenerator<
       limit: AT_MOST / OPEN_WORK_SHARDS,
     } as const;
     for await (const entry of deployment.database.query(query)) {
-      const item = await deployment.database.get({ pk: String(entry['pk']), sk: String(entry['sk']) });
-      if (item !== undefined) yield READ.keyInstance(item);
+      const instance = await readOrPark(deployment, { pk: String(entry['pk']), sk: String(entry['sk']) });
+      if (instance !== undefined) yield instance;
     }
+  }
+}
+
+/** One item that cannot be read must not keep the others from being worked on, now and every minute. */
+async function readOrPark(deployment: Deployment, key: ItemKey): Promise<KeyInstance | undefined> {
+  const item = await deployment.database.get(key);
+  if (item === undefined) return undefined;
+  try {
+    return READ.keyInstance(item);
+  } catch (error) {
+    if (!(error instanceof UnreadableItem)) throw error;
+    deployment.log.error('Open work cannot be read and is parked.', { ...key, error });
+    await deployment.database.write({
+      op: 'update',
+      key,
+      expression: 'SET #due = :parked',
+      names: { '#due': INDEXES.due.pk },
+      values: { ':parked': INDEX_KEY.unreadableWork() },
+    });
+    return undefined;
   }
 }
 

@@ -85,7 +85,7 @@ export type Wanted = 'enabled' | 'disabled' | 'gone' | 'none';
 
 /**
  * One version of a key in one keystore: what is wanted there, what we made there, and the work still open. This item is the journal:
- * `open` is written in the same transaction as the decision, and leaves only when the keystore agrees or the work was given up.
+ * `open` is written in the same transaction as the decision, and leaves only when the keystore agrees or can never agree.
  */
 export interface KeyInstance {
   readonly keyId: string;
@@ -143,6 +143,8 @@ export interface OpenWork {
   readonly dueAt: Date;
   /** Why the last attempt did not finish; for people, without secrets. */
   readonly lastError: string | undefined;
+  /** Tried for as long as there was hope: it waits for a person to have it tried again. */
+  readonly givenUp: boolean;
 }
 
 /** Orders a key’s instances by version, then keystore; the last part of their sort key. */

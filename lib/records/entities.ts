@@ -184,6 +184,7 @@ const keyInstance = itemCodec<KeyInstance>(
         attempts: count,
         dueAt: instant,
         lastError: maybe(text),
+        givenUp: z._default(z.boolean(), false),
       }),
     ),
   }),
@@ -305,7 +306,10 @@ export const STORED = {
     keystore_sk: `${value.keyId}#${String(value.version).padStart(6, '0')}#1`,
     ...(value.open === undefined
       ? {}
-      : { due_pk: INDEX_KEY.openWork(openWorkShard(value.keyId)), due_sk: value.open.dueAt.toISOString() }),
+      : {
+          due_pk: value.open.givenUp ? INDEX_KEY.givenUpWork() : INDEX_KEY.openWork(openWorkShard(value.keyId)),
+          due_sk: value.open.dueAt.toISOString(),
+        }),
   }),
   observed: (value: Observed): StoredItem => ({
     ...ITEM.observed(value.keyId, value.version, value.keystoreId),

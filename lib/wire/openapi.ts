@@ -8,6 +8,7 @@ import { mediaTypesOf } from './formats.ts';
 import type { ListFormat } from './formats.ts';
 import * as keys from './keys.ts';
 import * as keystores from './keystores.ts';
+import * as openWork from './open-work.ts';
 import { OPERATIONS } from './operations.ts';
 import type { Operation, OperationId } from './operations.ts';
 import { plannedChanges } from './planned.ts';
@@ -19,6 +20,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /** The models by their names in the contract: those of requests, and of both directions. */
 export const REQUEST_MODELS = {
+  RedriveOpenWork: openWork.redriveOpenWork,
   CreateManagedKey: keys.createManagedKey,
   UpdateManagedKey: keys.updateManagedKey,
   SyncManagedKey: keys.syncManagedKey,
@@ -95,6 +97,8 @@ export const ANSWER_MODELS = {
   Approval: approvals.approval,
   ApprovalList: approvals.approvalList,
   ApprovedAnswer: approvals.approvedAnswer,
+  OpenWorkList: openWork.openWorkList,
+  RedrivenWork: openWork.redrivenWork,
   AuditReport: audit.auditReport,
   AuditLines: audit.auditLines,
 } as const satisfies Record<string, z.ZodMiniType>;

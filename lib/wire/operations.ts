@@ -27,6 +27,7 @@ import {
   keystoreStatus,
   updateKeystore,
 } from './keystores.ts';
+import { openWorkList, openWorkQuery, redriveOpenWork, redrivenWork } from './open-work.ts';
 import { createTemplate, template, templateList, templateQuery, updateTemplate } from './templates.ts';
 import { createVault, updateVault, vault, vaultList, vaultQuery } from './vaults.ts';
 
@@ -495,6 +496,28 @@ export const EXTENSIONS = {
       'edit_key',
       'write_vault',
     ],
+  },
+  ListOpenWork: {
+    method: 'GET',
+    path: '/api/v4/open_work',
+    summary: 'List what is still to be done in keystores, and what was given up',
+    query: openWorkQuery,
+    body: noBody,
+    success: 200,
+    answer: openWorkList,
+    ifMatch: false,
+    actions: ['list'],
+  },
+  RedriveOpenWork: {
+    method: 'POST',
+    path: '/api/v4/open_work/redrive',
+    summary: 'Have work that was given up tried again',
+    query: none,
+    body: redriveOpenWork,
+    success: 200,
+    answer: redrivenWork,
+    ifMatch: false,
+    actions: ['align_key'],
   },
   VerifyAudit: {
     method: 'GET',

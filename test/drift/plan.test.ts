@@ -28,6 +28,7 @@ const DETAILS: OpenWork = {
   attempts: 1,
   dueAt: new Date(0),
   lastError: undefined,
+        givenUp: false,
 };
 const NATIVE = { algorithm: 'aes', size: '256', material: 'native', properties: {} } as const;
 

@@ -163,6 +163,7 @@ const instances: fc.Arbitrary<KeyInstance> = fc.record({
       attempts: count,
       dueAt: moment,
       lastError: maybe(text),
+      givenUp: fc.boolean(),
     }),
   ),
 });
