@@ -13,18 +13,13 @@ export function dateAfter(from: Date, period: string): string | undefined {
   if (period === '') return undefined;
   const parts = PERIOD.exec(period);
   if (parts === null) throw new RangeError(`“${period}” is not an ISO 8601 period.`);
-  const [years, months, weeks, days] = parts.slice(1).map((part) => Number(part ?? 0)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const monthIndex = from.getUTCFullYear() * 12 + from.getUTCMonth() + years * 12 + months;
+  const [, years = '0', months = '0', weeks = '0', days = '0'] = parts;
+  const monthIndex = from.getUTCFullYear() * 12 + from.getUTCMonth() + Number(years) * 12 + Number(months);
   const year = Math.floor(monthIndex / 12);
   const month = monthIndex % 12;
   const lastDay = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
   const day = Math.min(from.getUTCDate(), lastDay);
-  return dateOf(new Date(Date.UTC(year, month, day + weeks * 7 + days)));
+  return dateOf(new Date(Date.UTC(year, month, day + Number(weeks) * 7 + Number(days))));
 }
 
 /** `YYYY-MM-DD`, UTC. */
