@@ -204,6 +204,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         OIDC_ISSUER: issuerUrl,
         CUSTODY_KEY_ID: custodyKeyId,
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
+        AWS_ENDPOINT_URL_LAMBDA: `http://${LOOPBACK}:${ports.invoke}`,
         AWS_REGION: aws.region,
         ...aws.environment,
       },

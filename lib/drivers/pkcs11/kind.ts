@@ -86,8 +86,8 @@ const LABEL = /^[A-Za-z0-9._ /-]{1,120}$/;
 export const pkcs11Kind: KeystoreKind = {
   type: 'pkcs11',
   materials: MATERIALS,
-  // The standard knows no deletion that waits, and none that can be called back.
   viaTlsProxy: false,
+  // The standard knows no deletion that waits, and none that can be called back.
   pendingDeletionDays: 0,
   // No quota, but one connection that works on one thing at a time; a 4096 bit RSA key takes an HSM some seconds to make.
   stepSeconds: {

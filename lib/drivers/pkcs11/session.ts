@@ -8,7 +8,7 @@ import { abandoned, faultFrom } from './faults.ts';
 export interface Token {
   /**
    * Works in a session that is logged in. One piece of work at a time in the whole process: a library's login is the process's, not
-   * the session's. Work that finds its session lost is begun anew once, so it must be safe to run twice.
+   * the session's. Work that finds its session lost is begun anew, so it must be safe to run twice.
    */
   use<T>(signal: AbortSignal, work: (session: Session) => Promise<T> | T): Promise<T>;
 }
@@ -25,6 +25,8 @@ interface Login {
 /** What this process has open in one library. */
 class Library {
   readonly logins = new Map<string, Login>();
+  /** Logins that the HSM has accepted. */
+  readonly proved = new Set<string>();
   /** Logins that were refused, and when. */
   readonly refused = new Map<string, number>();
   #turn: Promise<unknown> = Promise.resolve();
@@ -54,6 +56,8 @@ const LOST: ReadonlySet<string | undefined> = new Set([
   'CKR_USER_NOT_LOGGED_IN',
 ]);
 
+const ATTEMPTS = 4;
+
 /** What an HSM says whose connection is better made anew before the next piece of work. */
 const DOUBTFUL: ReadonlySet<string | undefined> = new Set([
   ...LOST,
@@ -81,7 +85,7 @@ export function tokenOf(open: () => Cryptoki, label: string, pin: string): Token
           } catch (error) {
             const code = error instanceof KeystoreFault ? error.providerCode : undefined;
             if (DOUBTFUL.has(code)) library.logins.delete(label);
-            if (!LOST.has(code) || attempt === 2) throw error;
+            if (!LOST.has(code) || attempt === ATTEMPTS) throw error;
           }
         }
       });
@@ -94,8 +98,8 @@ function loginOf(cryptoki: Cryptoki, library: Library, label: string, pin: strin
   const present = library.logins.get(label);
   if (present?.pin === digest) return present;
 
-  const refusal = `${label}\n${digest}`;
-  if (Date.now() - (library.refused.get(refusal) ?? -Infinity) < REFUSED_FOR) {
+  const attempt = `${label}\n${digest}`;
+  if (Date.now() - (library.refused.get(attempt) ?? -Infinity) < REFUSED_FOR) {
     throw new KeystoreFault(
       'denied',
       `The HSM has refused this PIN for the token “${label}”; it is not sent again for an hour, so that the HSM does not lock its user.`,
@@ -103,20 +107,36 @@ function loginOf(cryptoki: Cryptoki, library: Library, label: string, pin: strin
   }
   try {
     const slot = slotOf(cryptoki, label);
-    // Nobody is logged in after this, whoever was: a PIN would be believed unseen otherwise.
-    cryptoki.C_CloseAllSessions(slot);
+    if (present !== undefined) cryptoki.C_CloseAllSessions(slot);
     library.logins.delete(label);
-    const session = cryptoki.C_OpenSession(slot, CKF.SERIAL_SESSION | CKF.RW_SESSION);
-    cryptoki.C_Login(session, CKU_USER, pin);
+    const session = logIn(cryptoki, slot, pin, library.proved.has(attempt));
+    library.proved.add(attempt);
     const mechanisms = new Set(cryptoki.C_GetMechanismList(slot));
     const login: Login = { slot, session, pin: digest, mechanisms, kept: new Map() };
     library.logins.set(label, login);
     return login;
   } catch (error) {
     const fault = faultFrom(error, 'C_Login');
-    if (fault.providerCode?.startsWith('CKR_PIN_') === true) library.refused.set(refusal, Date.now());
+    if (fault.providerCode?.startsWith('CKR_PIN_') === true) library.refused.set(attempt, Date.now());
     throw fault;
   }
+}
+
+/** While anybody in the process is logged in, a library asks for no PIN: one that was never proved is proved after all were logged out. */
+function logIn(cryptoki: Cryptoki, slot: Handle, pin: string, proved: boolean): Handle {
+  const flags = CKF.SERIAL_SESSION | CKF.RW_SESSION;
+  const session = cryptoki.C_OpenSession(slot, flags);
+  try {
+    cryptoki.C_Login(session, CKU_USER, pin);
+    return session;
+  } catch (error) {
+    if (!(error instanceof Error) || error.message !== 'CKR_USER_ALREADY_LOGGED_IN') throw error;
+    if (proved) return session;
+  }
+  cryptoki.C_CloseAllSessions(slot);
+  const anew = cryptoki.C_OpenSession(slot, flags);
+  cryptoki.C_Login(anew, CKU_USER, pin);
+  return anew;
 }
 
 function slotOf(cryptoki: Cryptoki, label: string): Handle {
