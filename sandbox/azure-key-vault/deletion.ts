@@ -43,7 +43,7 @@ export const deletionOperations: Readonly<Record<string, Operation>> = {
         deleted,
         ({ key }) => key.name.toLowerCase(),
         ({ key, deletion }) => ({
-          kid: call.vault.url(`/keys/${key.name}/${newestOf(key).version}`),
+          kid: call.vault.url(`/keys/${key.name}`),
           ...shown(call.vault, newestOf(key)),
           ...shownDeletion(call.vault, key, deletion),
         }),

@@ -51,7 +51,7 @@ export interface Route {
 const nameForm = /^[0-9A-Za-z-]{1,127}$/;
 const versionForm = /^[0-9A-Fa-f]{32}$/;
 
-/** What a request asks for. A trailing slash counts for nothing, as clients send one where they leave out the version. */
+/** What a request asks for. Clients that leave out the version leave its slash: it stands for the newest one. */
 export function routeOf(method: string, path: string): Route {
   const given = path.replace(/\/+$/, '').split('/').map(decodeURIComponent);
   for (const [itsMethod, pattern, operationName] of routes) {
@@ -65,10 +65,10 @@ export function routeOf(method: string, path: string): Route {
     if (name !== undefined && !nameForm.test(name)) {
       throw new VaultError(400, 'BadParameter', `The request URI contains an invalid name: ${name}`);
     }
-    if (version !== undefined && !versionForm.test(version)) {
+    if (version !== undefined && version !== '' && !versionForm.test(version)) {
       throw new VaultError(400, 'BadParameter', `Invalid version segment in the request URI: ${version}`);
     }
-    return { operationName, operation, name: name ?? '', version };
+    return { operationName, operation, name: name ?? '', version: version === '' ? undefined : version };
   }
   throw new VaultError(404, 'NotFound', 'The resource was not found.');
 }

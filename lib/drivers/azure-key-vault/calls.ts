@@ -105,10 +105,15 @@ const PATIENCE_MS = 10_000;
 /** How long the SDK waits between looks at a deletion or recovery; we never let it wait. */
 const NO_POLLING = { intervalInMs: 0 };
 
-/** What belongs to one call and the SDK does not carry through: it drops the signal and the link to the next page while paging. */
+/**
+ * What belongs to one call and the SDK does not carry through: while paging it drops the signal, the link to the next page, and what Azure
+ * says of an error.
+ */
 interface CallContext {
   readonly signal: AbortSignal;
   nextLink: string | undefined;
+  /** The body of the last answer, if it was a refusal. */
+  refusal: string | undefined;
 }
 
 const callContext = new AsyncLocalStorage<CallContext>();
@@ -245,7 +250,10 @@ function ownPolicy(standIn: string | undefined, agent: Agent | undefined): Polic
       }
       try {
         const response = await next(request);
-        if (context !== undefined) context.nextLink = nextLinkOf(response.bodyAsText);
+        if (context !== undefined) {
+          context.nextLink = nextLinkOf(response.bodyAsText);
+          context.refusal = response.status < 400 ? undefined : (response.bodyAsText ?? undefined);
+        }
         return response;
       } finally {
         // The SDK compares the challenge with where the request was meant to go.
@@ -274,7 +282,7 @@ function requireOwnHost(link: string, vaultHost: string): void {
 /** Lets go of `work` when the signal aborts, also where the SDK does not listen to it. */
 async function until<T>(signal: AbortSignal, call: string, work: (context: CallContext) => Promise<T>): Promise<T> {
   if (signal.aborted) throw abandoned(call, signal.reason);
-  const context: CallContext = { signal, nextLink: undefined };
+  const context: CallContext = { signal, nextLink: undefined, refusal: undefined };
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => {
@@ -285,7 +293,7 @@ async function until<T>(signal: AbortSignal, call: string, work: (context: CallC
   try {
     return await Promise.race([callContext.run(context, () => work(context)), aborted]);
   } catch (error) {
-    throw faultFrom(error, call);
+    throw faultFrom(error, call, context.refusal);
   } finally {
     if (stop !== undefined) signal.removeEventListener('abort', stop);
   }

@@ -118,16 +118,19 @@ function harmless(error: Error, status: number | undefined): Error {
   return status === undefined ? cause : Object.assign(cause, { statusCode: status });
 }
 
-/** The one place where an error of the Azure SDK, or of a token request, becomes ours. `call` is the operation's name. */
-export function faultFrom(error: unknown, call: string): KeystoreFault {
+/**
+ * The one place where an error of the Azure SDK, or of a token request, becomes ours. `call` is the operation's name; `body` is what Azure
+ * answered, because the SDK forgets that where it turns pages.
+ */
+export function faultFrom(error: unknown, call: string, body?: string): KeystoreFault {
   if (error instanceof KeystoreFault) return error;
   if (!(error instanceof Error)) return new KeystoreFault('broken', `Azure Key Vault ${call} failed.`);
 
   const statusCode = member(error, 'statusCode');
   const status = typeof statusCode === 'number' ? statusCode : undefined;
   const code = text(member(error, 'code'));
-  const cause = harmless(error, status);
   if (status === undefined) {
+    const cause = harmless(error, undefined);
     const codes = [error.name, code, text(member(error.cause, 'code'))];
     const noAnswer = codes.find((each) => each !== undefined && NO_ANSWER.has(each));
     if (noAnswer !== undefined) {
@@ -136,19 +139,23 @@ export function faultFrom(error: unknown, call: string): KeystoreFault {
     return new KeystoreFault('broken', `Azure Key Vault ${call}: ${words(error.message)}`, { cause });
   }
 
-  const inner = innerCode(error);
+  const said = member(parsed(body), 'error');
+  const inner = text(member(member(said, 'innererror'), 'code'));
   const kind = KINDS.get(inner ?? '') ?? KINDS.get(code ?? '') ?? kindByStatus(status);
   const shown = inner ?? code ?? String(status);
-  return new KeystoreFault(kind, `Azure Key Vault ${call}: ${shown}: ${words(error.message)}`, {
-    cause,
+  const message = words(text(member(said, 'message')) ?? error.message);
+  return new KeystoreFault(kind, `Azure Key Vault ${call}: ${shown}: ${message}`, {
+    cause: harmless(error, status),
     providerCode: shown,
   });
 }
 
-/** `{"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByPolicy"}}}`, as the SDK hands it on. */
-function innerCode(error: Error): string | undefined {
-  const details = member(member(error, 'details'), 'error');
-  return text(member(member(details, 'innerError') ?? member(details, 'innererror'), 'code'));
+function parsed(body: string | undefined): unknown {
+  try {
+    return body === undefined ? undefined : JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Given up by us: the deadline came or the caller left. What the call did, if anything, is not known. */
