@@ -4,6 +4,7 @@ import type { KeystoreType } from '../keystores/keystore.ts';
 import { awsCloudHsmKind } from './aws-cloudhsm/kind.ts';
 import { awsKmsKind } from './aws-kms/kind.ts';
 import { azureKeyVaultKind } from './azure-key-vault/kind.ts';
+import { googleKmsKind } from './google-kms/kind.ts';
 import { pkcs11Kind } from './pkcs11/kind.ts';
 import { ibmCloudKmsKind } from './ibm-cloud-kms/kind.ts';
 
@@ -15,7 +16,7 @@ export const KINDS: Record<KeystoreType, KeystoreKind | { readonly why: string }
   aws_kms: awsKmsKind,
   aws_cloudhsm: awsCloudHsmKind,
   azure_key_vault: azureKeyVaultKind,
-  google_kms: { why: 'Google Cloud KMS keystores are not supported by this version of Shearline.' },
+  google_kms: googleKmsKind,
   ibm_cloud_kms: ibmCloudKmsKind,
   pkcs11: pkcs11Kind,
   cca: { why: 'A CCA keystore is reached through an agent on IBM Z, which Shearline does not have.' },

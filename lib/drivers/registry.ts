@@ -23,6 +23,7 @@ const DRIVERS: Partial<Record<KeystoreType, () => Promise<DriverModule>>> = {
   aws_kms: () => import('./aws-kms/driver.ts'),
   aws_cloudhsm: () => import('./aws-cloudhsm/driver.ts'),
   azure_key_vault: () => import('./azure-key-vault/driver.ts'),
+  google_kms: () => import('./google-kms/driver.ts'),
   ibm_cloud_kms: () => import('./ibm-cloud-kms/driver.ts'),
   // Native code: in a function of its own, which the others ask. Where the library is at hand, so is the driver.
   pkcs11: () => (process.env['PKCS11_LIBRARY'] ? import('./pkcs11/driver.ts') : import('./pkcs11/remote.ts')),
