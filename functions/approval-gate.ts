@@ -4,12 +4,11 @@ import { presentApproval } from '../lib/approvals/view.ts';
 import { requestApproval } from '../lib/approvals/write.ts';
 import type { Approval } from '../lib/approvals/approval.ts';
 import type { Attempt } from '../lib/attempt.ts';
-import type { Deployment } from '../lib/deployment.ts';
+import type { RecordDeployment } from '../lib/deployment.ts';
 import type { RawItem } from '../lib/records/database.ts';
 import { readVault } from '../lib/records/reading.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import type { Approved } from './attempts.ts';
-import { deployment } from './deployment.ts';
 import type { Answer, Call } from './http.ts';
 import { ITEM_OF, rehearse } from './rehearsal.ts';
 
@@ -25,22 +24,23 @@ const RESOURCE_OF: Record<GatedOperation, Approval['resourceType']> = {
  * The 202 of a request that takes a second person in its vault: it is judged as if it were carried out, and kept. Undefined where none is
  * needed, or where one has just approved it.
  */
-export async function waitingForApproval<Id extends OperationId>(
+export async function waitingForApproval<Within extends RecordDeployment, Id extends OperationId>(
+  deployment: Within,
   call: Call<Id> & Approved,
   attempt: Attempt,
-  decide: (attempt: Attempt, within: Deployment) => Promise<Answer<Id>>,
+  decide: (attempt: Attempt, within: Within) => Promise<Answer<Id>>,
 ): Promise<Answer<Id> | undefined> {
   const { operation }: { readonly operation: OperationId } = call;
   const id: string | undefined = call.id;
   if (call.approval !== undefined || !isGated(operation) || id === undefined) return undefined;
-  const { database, clock } = deployment();
+  const { database, clock } = deployment;
   const item = await database.get(ITEM_OF[RESOURCE_OF[operation]](id));
   const vaultId = operation === 'UpdateVault' ? id : item?.['vault_id'];
   const vault = typeof vaultId === 'string' ? await readVault(database, vaultId) : undefined;
   if (item === undefined || vault === undefined || vault.approvalRequiredFor.length === 0) return undefined;
-  const rehearsal = await rehearse((within) => decide({ ...attempt, alongside: () => [] }, within));
+  const rehearsal = await rehearse(deployment, (within) => decide({ ...attempt, alongside: () => [] }, within));
   if ('answer' in rehearsal || !waits(operation, rehearsal.puts, vault)) return undefined;
-  const approval = await requestApproval(deployment(), attempt, {
+  const approval = await requestApproval(deployment, attempt, {
     vaultId: vault.id,
     operation,
     resourceType: RESOURCE_OF[operation],

@@ -1,5 +1,5 @@
 import type { Attempt as LibraryAttempt } from '../lib/attempt.ts';
-import type { Deployment } from '../lib/deployment.ts';
+import type { RecordDeployment } from '../lib/deployment.ts';
 import { RateLimit } from '../lib/access/rate.ts';
 import { Fault } from '../lib/fault.ts';
 import { once } from '../lib/records/idempotency.ts';
@@ -9,7 +9,6 @@ import type { OperationId } from '../lib/wire/operations.ts';
 import type { Approval } from '../lib/approvals/approval.ts';
 import { approvedBy } from '../lib/approvals/write.ts';
 import { waitingForApproval } from './approval-gate.ts';
-import { deployment } from './deployment.ts';
 import { rehearsed } from './rehearsal.ts';
 import type { Answer, Attempt, Call, ServeOptions } from './http.ts';
 
@@ -17,7 +16,10 @@ import type { Answer, Attempt, Call, ServeOptions } from './http.ts';
  * What a mutating operation runs with: its attempt, to be written down with whatever it changes, and the deployment to change; for a dry run
  * one in which nothing is written.
  */
-type Run<Id extends OperationId> = (attempt: LibraryAttempt, within: Deployment) => Promise<Answer<Id>>;
+type Run<Within extends RecordDeployment, Id extends OperationId> = (
+  attempt: LibraryAttempt,
+  within: Within,
+) => Promise<Answer<Id>>;
 
 /** A request that a second person has just approved: it does not wait again, and the approval ends with what it changes. */
 export interface Approved {
@@ -27,19 +29,49 @@ export interface Approved {
 /** How often a request is decided anew when work in the background changes what it was decided from. */
 const DECISIONS = 8;
 
-/**
- * Runs a mutating operation: once for its `Idempotency-Key` (`current` answers from the resource when the first answer was lost), and
- * anew whenever the records it was decided from changed under it without anybody's decision. `run` must read what it decides from.
- */
-export async function attempted<Id extends OperationId>(
+/** How the functions of one kind run what changes something, and serve at all. */
+export interface Attempts<Within extends RecordDeployment> {
+  /**
+   * Runs a mutating operation: once for its `Idempotency-Key` (`current` answers from the resource when the first answer was lost), and
+   * anew whenever the records it was decided from changed under it without anybody's decision. `decide` must read what it decides from.
+   */
+  readonly attempted: <Id extends OperationId>(
+    call: Call<Id> & Approved,
+    decide: Run<Within, Id>,
+    current?: (resourceId: string) => Promise<Answer<Id>>,
+  ) => Promise<Answer<Id>>;
+  /**
+   * What every function of the API serves with: callers who ask too often are held off; attempts that were refused or failed are written
+   * into the audit trail (those that succeed are written with what they change).
+   */
+  readonly audited: ServeOptions;
+}
+
+/** Attempts in a deployment, which is made at the first of them. */
+export function attemptsIn<Within extends RecordDeployment>(deployment: () => Within): Attempts<Within> {
+  let rateLimit: RateLimit | undefined;
+  return {
+    attempted: (call, decide, current) => attempt(deployment(), call, decide, current),
+    audited: {
+      admit: async ({ subject }) => {
+        const { database, clock, config } = deployment();
+        await (rateLimit ??= new RateLimit(database, clock, config.rateLimitPerMinute)).admit(subject);
+      },
+      onAttempt: (finished) => writeDown(deployment(), finished),
+    },
+  };
+}
+
+async function attempt<Within extends RecordDeployment, Id extends OperationId>(
+  deployment: Within,
   call: Call<Id> & Approved,
-  decide: Run<Id>,
-  current?: (resourceId: string) => Promise<Answer<Id>>,
+  decide: Run<Within, Id>,
+  current: ((resourceId: string) => Promise<Answer<Id>>) | undefined,
 ): Promise<Answer<Id>> {
-  const { database, clock } = deployment();
+  const { database, clock } = deployment;
   const { approval } = call;
-  const run: Run<Id> = async (attempt, within) =>
-    (call.dryRun ? undefined : await waitingForApproval(call, attempt, decide)) ?? decide(attempt, within);
+  const run: Run<Within, Id> = async (made, within) =>
+    (call.dryRun ? undefined : await waitingForApproval(deployment, call, made, decide)) ?? decide(made, within);
   const attemptWith = (alongside: LibraryAttempt['alongside']): LibraryAttempt => ({
     operation: call.operation,
     subject: call.caller.subject,
@@ -52,21 +84,9 @@ export async function attempted<Id extends OperationId>(
       ...(approval === undefined ? [] : [approvedBy(approval, call.caller.subject, clock())]),
     ],
   });
-  if (call.dryRun)
-    return rehearsed(call, (within) =>
-      run(
-        attemptWith(() => []),
-        within,
-      ),
-    );
-  if (call.idempotencyKey === undefined || current === undefined) {
-    return decidedAnew(() =>
-      run(
-        attemptWith(() => []),
-        deployment(),
-      ),
-    );
-  }
+  const alone = attemptWith(() => []);
+  if (call.dryRun) return rehearsed(deployment, call, (within) => run(alone, within));
+  if (call.idempotencyKey === undefined || current === undefined) return decidedAnew(() => run(alone, deployment));
   const request = {
     subject: call.caller.subject,
     key: call.idempotencyKey,
@@ -77,7 +97,7 @@ export async function attempted<Id extends OperationId>(
     database,
     clock,
     request,
-    async (alongside) => keptOf(await decidedAnew(() => run(attemptWith(alongside), deployment()))),
+    async (alongside) => keptOf(await decidedAnew(() => run(attemptWith(alongside), deployment))),
     async (resourceId) => keptOf(await current(resourceId)),
   );
   return {
@@ -102,7 +122,8 @@ async function decidedAnew<T>(decide: () => Promise<T>): Promise<T> {
 function keptOf(answer: Answer<OperationId>): KeptAnswer {
   return {
     status: answer.status ?? 200,
-    body: answer.body === undefined ? undefined : JSON.stringify(answer.body),
+    // What has a content type of its own is text already.
+    body: typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body),
     etag: answer.etag,
     location: answer.location,
   };
@@ -115,33 +136,21 @@ const RESOURCES: readonly (readonly [RegExp, 'managed_key' | 'template' | 'keyst
   [/Vault/, 'vault'],
 ];
 
-let rateLimit: RateLimit | undefined;
-
-/**
- * What every function of the API serves with: callers who ask too often are held off; attempts that were refused or failed are written into
- * the audit trail (those that succeed are written with what they change).
- */
-export const audited: ServeOptions = {
-  admit: async ({ subject }) => {
-    const { database, clock, config } = deployment();
-    await (rateLimit ??= new RateLimit(database, clock, config.rateLimitPerMinute)).admit(subject);
-  },
-  onAttempt: async (attempt: Attempt) => {
-    // Held off before anything was read for them: a flood of requests must not become a flood of writes.
-    if (attempt.fault?.code === 'rate_limited') return;
-    if (attempt.outcome === 'success' || attempt.dryRun) return;
-    const resourceType = RESOURCES.find(([pattern]) => pattern.test(attempt.operation))?.[1] ?? 'none';
-    await recordRefusal(deployment().database, {
-      operation: attempt.operation,
-      resourceType,
-      resourceId: attempt.id,
-      subject: attempt.caller?.subject,
-      sourceIp: attempt.origin.ip,
-      userAgent: attempt.origin.userAgent,
-      correlationId: attempt.correlationId,
-      at: attempt.startedAt,
-      status: attempt.status,
-      reason: attempt.fault === undefined ? '' : `${attempt.fault.code}: ${attempt.fault.message}`,
-    });
-  },
-};
+async function writeDown({ database }: RecordDeployment, finished: Attempt): Promise<void> {
+  // Held off before anything was read for them: a flood of requests must not become a flood of writes.
+  if (finished.fault?.code === 'rate_limited') return;
+  if (finished.outcome === 'success' || finished.dryRun) return;
+  const resourceType = RESOURCES.find(([pattern]) => pattern.test(finished.operation))?.[1] ?? 'none';
+  await recordRefusal(database, {
+    operation: finished.operation,
+    resourceType,
+    resourceId: finished.id,
+    subject: finished.caller?.subject,
+    sourceIp: finished.origin.ip,
+    userAgent: finished.origin.userAgent,
+    correlationId: finished.correlationId,
+    at: finished.startedAt,
+    status: finished.status,
+    reason: finished.fault === undefined ? '' : `${finished.fault.code}: ${finished.fault.message}`,
+  });
+}

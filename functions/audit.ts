@@ -2,8 +2,7 @@ import { requirePermission } from '../lib/access/permissions.ts';
 import { auditEvent, NO_VAULT } from '../lib/records/audit.ts';
 import { trail, verifyTrail, verifyTrails } from '../lib/records/trail.ts';
 import type { TrailReport } from '../lib/records/trail.ts';
-import { audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { audited, records } from './records.ts';
 import { serve } from './http.ts';
 
 function presented({ vaultId, events, broken, head }: TrailReport) {
@@ -16,7 +15,7 @@ const scopeOf = (vaultId: string) => (vaultId === NO_VAULT ? undefined : vaultId
 export const handler = serve(
   {
     VerifyAudit: async (call) => {
-      const { database } = deployment();
+      const { database } = records();
       const vaultId = call.query['vault.id'];
       requirePermission(call.caller, 'read_audit', vaultId === undefined ? undefined : scopeOf(vaultId));
       const reports = vaultId === undefined ? await verifyTrails(database) : [await verifyTrail(database, vaultId)];
@@ -26,7 +25,7 @@ export const handler = serve(
       const { 'vault.id': vaultId, after, limit } = call.query;
       requirePermission(call.caller, 'read_audit', scopeOf(vaultId));
       const lines: string[] = [];
-      for await (const event of trail(deployment().database, vaultId, after)) {
+      for await (const event of trail(records().database, vaultId, after)) {
         lines.push(`${JSON.stringify(auditEvent.encode(event))}\n`);
         if (lines.length === limit) break;
       }

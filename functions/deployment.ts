@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { Logger } from '@aws-lambda-powertools/logger';
-import { systemClock } from '../lib/clock.ts';
-import { readConfig } from '../lib/config.ts';
 import type { Custody, Deployment } from '../lib/deployment.ts';
 import { driverFor } from '../lib/drivers/connections.ts';
 import { openCredentials } from '../lib/keystores/write.ts';
-import { openDatabase } from '../lib/records/database.ts';
+import { attemptsIn } from './attempts.ts';
+import { records } from './records.ts';
 
 let made: Deployment | undefined;
 
@@ -15,19 +12,18 @@ export function deployment(): Deployment {
 }
 
 function makeDeployment(): Deployment {
-  const config = readConfig(process.env);
-  const database = openDatabase({ table: config.table, endpoint: config.dynamodbEndpoint });
+  const own = records();
+  const { database, config } = own;
   const custody = lazyCustody(config.custodyKeyId);
   return {
-    config,
-    database,
-    clock: systemClock,
-    newId: randomUUID,
+    ...own,
     custody,
     driverFor: (keystore) => driverFor(keystore, () => openCredentials({ database, custody }, keystore)),
-    log: new Logger({ serviceName: 'shearline' }),
   };
 }
+
+/** For functions that reach keystores. */
+export const { attempted, audited } = attemptsIn(deployment);
 
 /** Loads the KMS client when key material or credentials are first needed: most requests read records only. */
 function lazyCustody(custodyKeyId: string): Custody {

@@ -2,8 +2,7 @@ import { holdsKeys, instancesIn } from '../lib/keystores/disconnect.ts';
 import { openKeystore, showKeystore } from '../lib/keystores/open.ts';
 import { keystoreEditFrom } from '../lib/keystores/wire.ts';
 import { editedKeystore, storeKeystore } from '../lib/keystores/write.ts';
-import { attempted, audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { attempted, audited, deployment } from './deployment.ts';
 import { etagOf, serve } from './http.ts';
 
 export const handler = serve(

@@ -11,8 +11,7 @@ import { presentHealth, presentKeystore } from '../lib/keystores/view.ts';
 import { newKeystoreFrom } from '../lib/keystores/wire.ts';
 import { checkHealth, createKeystore, newKeystore, tryConnection } from '../lib/keystores/write.ts';
 import { readKeystoreHealth, readVault } from '../lib/records/reading.ts';
-import { attempted, audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { attempted, audited, deployment } from './deployment.ts';
 import { etagOf, requireVault, serve } from './http.ts';
 import type { Call, Routes } from './http.ts';
 

@@ -3,8 +3,7 @@ import { givenUpWork, redrive, waitingWork } from '../lib/drift/open-work.ts';
 import type { Working } from '../lib/drift/open-work.ts';
 import { isAnyOf, pageFrom } from '../lib/list.ts';
 import type { WireOpenWork } from '../lib/wire/open-work.ts';
-import { audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { audited, deployment } from './deployment.ts';
 import { serve } from './http.ts';
 
 function present(work: Working, baseUrl: string): WireOpenWork {

@@ -1,8 +1,7 @@
 import { Fault } from '../lib/fault.ts';
 import { openKey } from '../lib/keys/open.ts';
 import { decideRealignment, realign } from '../lib/keys/realign.ts';
-import { attempted, audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { attempted, audited, deployment } from './deployment.ts';
 import { serve } from './http.ts';
 import type { Routes } from './http.ts';
 import { answerWithKey } from './key-answer.ts';

@@ -1,4 +1,4 @@
-import type { Deployment } from '../lib/deployment.ts';
+import type { Deployment, RecordDeployment } from '../lib/deployment.ts';
 import { previewKeystores, totalSeconds } from '../lib/drift/preview.ts';
 import { assignedKeystores, differencesOf } from '../lib/keys/alignment.ts';
 import { instanceId } from '../lib/keys/key.ts';
@@ -23,7 +23,6 @@ import { presentTemplate } from '../lib/templates/view.ts';
 import { presentVault } from '../lib/vaults/view.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import type { WirePlannedChanges } from '../lib/wire/planned.ts';
-import { deployment } from './deployment.ts';
 import { etagOf } from './http.ts';
 import type { Answer, Call } from './http.ts';
 
@@ -31,11 +30,12 @@ import type { Answer, Call } from './http.ts';
  * A dry run: runs the operation as it is, up to the transaction that would change something, and shows what would be: the resource as it
  * would be, what changes in it, and what would be done in which keystore and for how long. Nothing is written, in no keystore and no record.
  */
-export async function rehearsed<Id extends OperationId>(
+export async function rehearsed<Within extends RecordDeployment, Id extends OperationId>(
+  deployment: Within,
   call: Call<Id>,
-  run: (within: Deployment) => Promise<Answer<Id>>,
+  run: (within: Within) => Promise<Answer<Id>>,
 ): Promise<Answer<Id>> {
-  const rehearsal = await rehearse(run);
+  const rehearsal = await rehearse(deployment, run);
   if ('answer' in rehearsal) return rehearsal.answer;
   const { puts, within } = rehearsal;
   const body = await preview(call, puts, within);
@@ -45,11 +45,11 @@ export async function rehearsed<Id extends OperationId>(
 }
 
 /** Runs an operation up to its first transaction and answers what that would put; or its answer, when it has none. */
-export async function rehearse<T>(
-  run: (within: Deployment) => Promise<T>,
-): Promise<{ readonly puts: RawItem[]; readonly within: Deployment } | { readonly answer: T }> {
-  const real = deployment();
-  const within: Deployment = { ...real, database: new RehearsalDatabase(real.database) };
+export async function rehearse<Within extends RecordDeployment, T>(
+  deployment: Within,
+  run: (within: Within) => Promise<T>,
+): Promise<{ readonly puts: RawItem[]; readonly within: Within } | { readonly answer: T }> {
+  const within: Within = { ...deployment, database: new RehearsalDatabase(deployment.database) };
   try {
     return { answer: await run(within) };
   } catch (error) {
@@ -64,7 +64,7 @@ export const ITEM_OF = { managed_key: ITEM.key, template: ITEM.template, keystor
 /** The tag that the resource has, for the request without dry_run; none of what does not exist yet. */
 async function etagNow(
   { resourceType, resourceId }: AuditEvent,
-  { database }: Deployment,
+  { database }: RecordDeployment,
 ): Promise<string | undefined> {
   if (resourceType === 'none' || resourceId === undefined) return undefined;
   const revision = (await database.get(ITEM_OF[resourceType](resourceId)))?.['revision'];
@@ -78,7 +78,7 @@ function items(error: Rehearsed): RawItem[] {
 async function preview(
   call: Pick<Call<OperationId>, 'baseUrl' | 'signal' | 'operation'>,
   puts: RawItem[],
-  within: Deployment,
+  within: RecordDeployment,
 ) {
   const event = eventOf(puts);
   const instances = puts.filter(({ sk }) => String(sk).startsWith('INSTANCE#')).map(READ.keyInstance);
@@ -98,13 +98,15 @@ async function planned(
   event: AuditEvent,
   puts: readonly RawItem[],
   instances: readonly KeyInstance[],
-  within: Deployment,
+  within: RecordDeployment,
 ): Promise<WirePlannedChanges> {
   const keyItem = puts.find(({ sk }) => sk === 'KEY');
   const key = keyItem === undefined ? undefined : READ.managedKey(keyItem);
   const context = await readKeyContext(within.database, { vaultId: event.vaultId, templateId: key?.templateId ?? '' });
   const working = instances.filter(({ open }) => open !== undefined);
-  const keystores = await previewKeystores(within, key, working, context.keystores, call.signal);
+  const keystores = reachesKeystores(within)
+    ? await previewKeystores(within, key, working, context.keystores, call.signal)
+    : [];
   return {
     changes: changesOf(event),
     ...(call.operation === 'UpdateManagedKeyFromTemplate' ? { differences: await differences(event, within) } : {}),
@@ -113,8 +115,16 @@ async function planned(
   };
 }
 
+/** Functions that only write records change nothing in keystores. */
+function reachesKeystores(within: RecordDeployment): within is Deployment {
+  return 'driverFor' in within;
+}
+
 /** Every way in which the key is not as its template says, those that no keystore can change among them. */
-async function differences(event: AuditEvent, { database }: Deployment): Promise<WirePlannedChanges['differences']> {
+async function differences(
+  event: AuditEvent,
+  { database }: RecordDeployment,
+): Promise<WirePlannedChanges['differences']> {
   const { key } = await readKey(database, event.resourceId ?? '');
   const context = key === undefined ? undefined : await readKeyContext(database, key);
   if (key === undefined || context?.template === undefined) return [];
@@ -140,7 +150,7 @@ async function present(
   event: AuditEvent,
   puts: readonly RawItem[],
   instances: readonly KeyInstance[],
-  { database }: Deployment,
+  { database }: RecordDeployment,
 ): Promise<object> {
   const put = (sk: string) => puts.find((item) => item['sk'] === sk);
   const id = event.resourceId ?? '';

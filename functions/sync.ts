@@ -5,8 +5,7 @@ import type { KeyInstance } from '../lib/keys/key.ts';
 import { openKey } from '../lib/keys/open.ts';
 import { presentStatuses, readKeyContext } from '../lib/keys/view.ts';
 import { readKey } from '../lib/records/reading.ts';
-import { attempted, audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { attempted, audited, deployment } from './deployment.ts';
 import { etagOf, serve } from './http.ts';
 
 /** The instances in the keystores that the user confirmed; all of them when none are named. */

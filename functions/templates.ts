@@ -9,15 +9,14 @@ import { createTemplate, deleteTemplate, edited, storeTemplate } from '../lib/te
 import type { TemplateEdit } from '../lib/templates/write.ts';
 import { newTemplateFrom, templateEditFrom } from '../lib/templates/wire.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
-import { attempted, audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { attempted, audited, records } from './records.ts';
 import { etagOf, requireMatch, requireVault, serve } from './http.ts';
 import type { Call } from './http.ts';
 
 type TemplateCall = Pick<Call<OperationId>, 'caller' | 'vaultHeader' | 'baseUrl'> & { readonly id: string };
 
 async function openTemplate(call: TemplateCall, action: Action): Promise<Template> {
-  const template = await readTemplate(deployment().database, call.id);
+  const template = await readTemplate(records().database, call.id);
   if (template === undefined) throw notFound();
   requirePermission(call.caller, action, template.vaultId);
   requireVault(call.vaultHeader, template.vaultId);
@@ -25,7 +24,7 @@ async function openTemplate(call: TemplateCall, action: Action): Promise<Templat
 }
 
 async function answer(template: Template, call: Pick<TemplateCall, 'baseUrl'>, status: 200 | 201 = 200) {
-  const { database } = deployment();
+  const { database } = records();
   const [keys, vault] = await Promise.all([
     readTemplateKeysCount(database, template.id),
     readVault(database, template.vaultId),
@@ -44,7 +43,7 @@ function edit(call: EditCall, editOf: (template: Template) => TemplateEdit) {
     async (attempt, within) => {
       const before = await openTemplate(call, 'write_template');
       requireMatch(call.ifMatch, etagOf(before.id, before.revision));
-      const by = { subject: call.caller.subject, now: deployment().clock() };
+      const by = { subject: call.caller.subject, now: records().clock() };
       const template = edited(before, editOf(before), by);
       await storeTemplate(within, attempt, before, template);
       return answer(template, call);
@@ -56,7 +55,7 @@ function edit(call: EditCall, editOf: (template: Template) => TemplateEdit) {
 export const handler = serve(
   {
     ListKeyTemplates: async (call) => ({
-      body: await listTemplates(deployment().database, listableVaults(call.caller), call),
+      body: await listTemplates(records().database, listableVaults(call.caller), call),
     }),
     CreateKeyTemplate: (call) =>
       attempted(
@@ -102,7 +101,7 @@ function requireState(template: Template, state: Template['state']): void {
 }
 
 async function requireExistingVault(id: string): Promise<void> {
-  if ((await readVault(deployment().database, id)) !== undefined) return;
+  if ((await readVault(records().database, id)) !== undefined) return;
   throw new Fault('not_found', {
     message: 'There is no such vault, or you may not see it.',
     target: { type: 'field', name: 'vault.id' },

@@ -8,8 +8,7 @@ import type { VaultProperties } from '../lib/vaults/write.ts';
 import type { Action } from '../lib/access/permissions.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
 import type { WireVault } from '../lib/wire/vaults.ts';
-import { attempted, audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { attempted, audited, records } from './records.ts';
 import { etagOf, requireMatch, requireVault, serve } from './http.ts';
 import type { Call, Routes } from './http.ts';
 import { notFound } from '../lib/access/permissions.ts';
@@ -17,7 +16,7 @@ import { notFound } from '../lib/access/permissions.ts';
 type VaultCall = Pick<Call<OperationId>, 'caller' | 'vaultHeader' | 'baseUrl'> & { readonly id: string };
 
 async function openVault(call: VaultCall, action: Action): Promise<Vault> {
-  const vault = await readVault(deployment().database, call.id);
+  const vault = await readVault(records().database, call.id);
   if (vault === undefined) throw notFound();
   requirePermission(call.caller, action, vault.id);
   requireVault(call.vaultHeader, vault.id);
@@ -25,7 +24,7 @@ async function openVault(call: VaultCall, action: Action): Promise<Vault> {
 }
 
 async function answer(vault: Vault, call: Pick<VaultCall, 'baseUrl'>, status = 200) {
-  const body: WireVault = presentVault(vault, await readVaultCounters(deployment().database, vault.id), call.baseUrl);
+  const body: WireVault = presentVault(vault, await readVaultCounters(records().database, vault.id), call.baseUrl);
   const location = status === 201 ? body.href : undefined;
   return { status, body, etag: etagOf(vault.id, vault.revision), location };
 }
@@ -41,7 +40,7 @@ function propertiesFrom(body: Call<'UpdateVault'>['body']): VaultProperties {
 
 export const routes: Routes = {
   ListVaults: async (call) => ({
-    body: await listVaults(deployment().database, listableVaults(call.caller), call),
+    body: await listVaults(records().database, listableVaults(call.caller), call),
   }),
   CreateVault: (call) =>
     attempted(

@@ -2,8 +2,7 @@ import { verify } from '../lib/drift/verify.ts';
 import { instanceId } from '../lib/keys/key.ts';
 import { openKey } from '../lib/keys/open.ts';
 import { presentStatuses } from '../lib/keys/view.ts';
-import { audited } from './attempts.ts';
-import { deployment } from './deployment.ts';
+import { audited, deployment } from './deployment.ts';
 import { etagOf, serve } from './http.ts';
 
 export const handler = serve(

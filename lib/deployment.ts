@@ -7,17 +7,21 @@ import type { WrappedMaterial } from './keys/key.ts';
 import type { Keystore } from './keystores/keystore.ts';
 import type { Database } from './records/database.ts';
 
-/** Everything outside that the code which decides and acts may touch; made once per process, handed in everywhere. */
-export interface Deployment {
+/** What code that only reads and writes records may touch. Functions that need no more load no driver and no custody. */
+export interface RecordDeployment {
   readonly config: Config;
   readonly database: Database;
   readonly clock: Clock;
   /** A new random id (UUID v4). */
   readonly newId: () => string;
+  readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+}
+
+/** Everything outside that the code which decides and acts may touch; made once per process, handed in everywhere. */
+export interface Deployment extends RecordDeployment {
   readonly custody: Custody;
   /** The driver of a keystore, connected with its credentials. Throws a `KeystoreFault` when that cannot be. */
   readonly driverFor: (keystore: Keystore) => Promise<KeystoreDriver>;
-  readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 }
 
 /** Where key material and credentials are safe: nothing leaves it but ciphertext, except lent for the length of one call. */

@@ -1,6 +1,6 @@
 import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
-import type { Deployment } from '../deployment.ts';
+import type { RecordDeployment } from '../deployment.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { specOf } from '../keys/create.ts';
@@ -36,7 +36,11 @@ export interface TemplateEdit {
 }
 
 /** Makes a template. Throws `name_taken`, `invalid_field` for its naming scheme, `unsupported_by_keystore` for keys no such keystore holds. */
-export async function createTemplate(deployment: Deployment, attempt: Attempt, given: NewTemplate): Promise<Template> {
+export async function createTemplate(
+  deployment: RecordDeployment,
+  attempt: Attempt,
+  given: NewTemplate,
+): Promise<Template> {
   const now = deployment.clock();
   requireScheme(given.namingScheme, 'naming_scheme');
   for (const [position, { namingScheme }] of given.keystores.entries()) {
@@ -117,7 +121,7 @@ export function edited(
 
 /** Stores an edited template. Throws `name_taken`, or `precondition_failed` when it changed meanwhile. */
 export async function storeTemplate(
-  deployment: Deployment,
+  deployment: RecordDeployment,
   attempt: Attempt,
   before: Template,
   template: Template,
@@ -142,7 +146,11 @@ export async function storeTemplate(
 }
 
 /** Deletes a template without keys. Throws `in_use` while it has some. */
-export async function deleteTemplate(deployment: Deployment, attempt: Attempt, template: Template): Promise<void> {
+export async function deleteTemplate(
+  deployment: RecordDeployment,
+  attempt: Attempt,
+  template: Template,
+): Promise<void> {
   const now = deployment.clock();
   const changes: Change[] = [
     ...attempt.alongside(template.id),

@@ -1,7 +1,7 @@
 import { success } from '../attempt.ts';
 import type { ApprovalSubject } from '../approvals/approval.ts';
 import type { Attempt } from '../attempt.ts';
-import type { Deployment } from '../deployment.ts';
+import type { RecordDeployment } from '../deployment.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { commit } from '../records/commit.ts';
@@ -19,7 +19,7 @@ export interface VaultProperties {
 
 /** Makes an empty vault. Throws `name_taken`: vault names are unique in the deployment. */
 export async function createVault(
-  deployment: Deployment,
+  deployment: RecordDeployment,
   attempt: Attempt,
   given: VaultProperties & { readonly name: string },
 ): Promise<Vault> {
@@ -50,7 +50,7 @@ export async function createVault(
 
 /** Changes what is given and leaves the rest. Throws `name_taken`, or `precondition_failed` when it changed meanwhile. */
 export async function editVault(
-  deployment: Deployment,
+  deployment: RecordDeployment,
   attempt: Attempt,
   before: Vault,
   given: VaultProperties,
@@ -87,7 +87,7 @@ export async function editVault(
 }
 
 /** Deletes an empty vault; its audit trail stays. Throws `in_use` while it has keys, templates or keystores. */
-export async function deleteVault(deployment: Deployment, attempt: Attempt, vault: Vault): Promise<void> {
+export async function deleteVault(deployment: RecordDeployment, attempt: Attempt, vault: Vault): Promise<void> {
   const now = deployment.clock();
   const changes: Change[] = [
     ...attempt.alongside(vault.id),

@@ -96,8 +96,9 @@ function columnsOf(schema: z.core.$ZodType, path: readonly string[] = []): reado
     const shape = schema.def.shape as Readonly<Record<string, z.core.$ZodType>>;
     return Object.entries(shape).flatMap(([name, inner]) => columnsOf(inner, [...path, name]));
   }
-  if (schema instanceof z.core.$ZodUnion) {
-    const options = schema._zod.def.options.flatMap((option) => columnsOf(option, path));
+  // By the classes themselves: reaching through `z.core` would bring all of zod into every function.
+  if (schema instanceof z.ZodMiniUnion || schema instanceof z.ZodMiniDiscriminatedUnion) {
+    const options = schema.def.options.flatMap((option) => columnsOf(option, path));
     return [...new Map(options.map((column) => [column.name, column])).values()];
   }
   return [{ name: path.join('.'), path }];
