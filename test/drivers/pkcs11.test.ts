@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyInKeystore, KeySpec, KeystoreDriver } from '../../lib/drivers/driver.ts';
@@ -295,6 +296,24 @@ describe('the rules of pkcs11 keystores', () => {
     ['ec', '25519', 'of size 256, 384, 521, 256K only'],
   ] as const)('refuses %s %s, saying what to change', (algorithm, size, says) => {
     expect(pkcs11Kind.refuses(spec(algorithm, size))).toContain(says);
+  });
+
+  it('is documented row by row', () => {
+    const page = readFileSync(new URL('../../docs/keystores/pkcs11.md', import.meta.url), 'utf8');
+    const rows = PKCS11_KEY_RULES.map(({ algorithm, size, materials, uses, publicUses }) =>
+      [algorithm, size, materials.join(', '), uses.join(', '), publicUses.join(', ') || '–'].join(' | '),
+    );
+    const shown = page.replaceAll(/ +/g, ' ').match(/^\| (?:aes|des|dilithium|ec|hmac|rsa) \|.*$/gm);
+    expect(shown).toEqual(rows.map((row) => `| ${row} |`));
+  });
+
+  it('needs native code in one file, which nothing but its driver imports', () => {
+    const lib = new URL('../../lib/', import.meta.url);
+    const sources = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    const having = (text: string | RegExp) =>
+      sources.filter((file) => readFileSync(new URL(file, lib), 'utf8').match(text) !== null).toSorted();
+    expect(having(/\('pkcs11js'\)|from 'pkcs11js'/)).toEqual(['drivers/pkcs11/cryptoki.ts']);
+    expect(having(/from '.*pkcs11\/driver\.ts'/)).toEqual([]);
   });
 
   it('takes labels in which a version can be set aside, and no others', () => {
