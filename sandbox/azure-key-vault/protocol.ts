@@ -105,7 +105,7 @@ async function perform(
   const input = parseJson(body, request);
   admit(quota, vault, operationName, name, input);
   const now = cloud.tick();
-  const path = url.pathname.replace(/\/+$/, '');
+  const path = url.pathname.replace(/\/$/, '');
   const answer = await operation.run({ cloud, vault, now, path, name, version, query: url.searchParams, body: input });
   after(struck);
   return answer;

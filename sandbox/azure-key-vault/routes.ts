@@ -53,7 +53,7 @@ const versionForm = /^[0-9A-Fa-f]{32}$/;
 
 /** What a request asks for. Clients that leave out the version leave its slash: it stands for the newest one. */
 export function routeOf(method: string, path: string): Route {
-  const given = path.replace(/\/+$/, '').split('/').map(decodeURIComponent);
+  const given = path.replace(/\/$/, '').split('/').map(decodeURIComponent);
   for (const [itsMethod, pattern, operationName] of routes) {
     const segments = pattern.split('/');
     if (itsMethod !== method || segments.length !== given.length) continue;

@@ -245,7 +245,7 @@ function ownPolicy(standIn: string | undefined, agent: Agent | undefined): Polic
       if (standIn !== undefined && standIn !== '') {
         const { host, pathname, search } = new URL(url);
         request.headers.set('host', host);
-        request.url = `${standIn.replace(/\/+$/, '')}${pathname}${search}`;
+        request.url = `${standIn.replace(/\/$/, '')}${pathname}${search}`;
         request.allowInsecureConnection = true;
       }
       try {

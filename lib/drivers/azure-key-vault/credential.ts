@@ -67,7 +67,7 @@ async function requestToken({
   agent,
 }: ServicePrincipal): Promise<Token> {
   const asked = Date.now();
-  const url = `${authorityHost.replace(/\/+$/, '')}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`;
+  const url = `${authorityHost.replace(/\/$/, '')}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`;
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     client_id: clientId,
