@@ -242,6 +242,22 @@ describe('ibm_cloud_kms', () => {
       expect((await run(plain, 'import', key, material)).binding).toEqual(key.binding);
     });
 
+    it('is the same in every instance, but what one wrapped another does not unwrap', async () => {
+      const hpcs = keystore.connection({ ibm_variant: 'hpcs', ibm_instance_id: INSTANCES.hpcs });
+      const material = randomBytes(32);
+      const [here, there] = [
+        await imported({}, material),
+        await imported({}, material, unhurried(connect(hpcs), keystore.clock)),
+      ];
+      await keystore.provesMaterial?.(crnOf(here), IMPORTED, material);
+      const path = (key: KeyInKeystore, action: string) =>
+        `/keys/${crnOf(key).split(':').at(-1) ?? ''}/actions/${action}`;
+      const { body } = await keystore.call('POST', path(there, 'wrap'), { plaintext: 'AAAA' }, INSTANCES.hpcs);
+      const { ciphertext } = body as { readonly ciphertext: string };
+      expect((await keystore.call('POST', path(here, 'unwrap'), { ciphertext })).status).toBe(422);
+      expect((await keystore.call('POST', path(there, 'unwrap'), { ciphertext }, INSTANCES.hpcs)).status).toBe(200);
+    });
+
     it('leaves no trace but a check in the description', async () => {
       const material = randomBytes(32);
       const key = await imported({ description: 'x'.repeat(200) }, material);

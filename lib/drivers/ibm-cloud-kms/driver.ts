@@ -47,7 +47,11 @@ export function connect(connection: Connection): KeystoreDriver {
 /** A driver that is connected by its first use. Every step that there is must be supported. */
 function later(connecting: () => Promise<KeystoreDriver>): KeystoreDriver {
   let connected: Promise<KeystoreDriver> | undefined;
-  const driver = () => (connected ??= connecting());
+  const driver = () =>
+    (connected ??= connecting().catch((error: unknown) => {
+      connected = undefined;
+      throw error;
+    }));
   const step =
     (name: StepName): Step =>
     async (key, context) => {
