@@ -36,7 +36,8 @@ function endpointIn(settings: Readonly<Record<string, unknown>>, name: string): 
     if (isOwnMachine(url.hostname))
       throw refused(name, 'it must not be an address of this machine or its network link');
   }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  const path = url.pathname.endsWith('/') ? url.pathname.slice(0, -1) : url.pathname;
+  return `${url.origin}${path}`;
 }
 
 function refused(name: string, why: string): KeystoreFault {
