@@ -10,6 +10,7 @@ import { connect as connectAws } from '../../lib/drivers/aws-kms/driver.ts';
 import { clientCredential } from '../../lib/drivers/azure-key-vault/credential.ts';
 import { connect } from '../../lib/drivers/azure-key-vault/driver.ts';
 import { AZURE_TAG_LIMITS, azureKeyRule, azureKeyVaultKind, KEK_NAME } from '../../lib/drivers/azure-key-vault/kind.ts';
+import { planFor } from '../../lib/drift/plan.ts';
 import { jwkOf } from '../../lib/drivers/azure-key-vault/private-key.ts';
 import type { KeyInKeystore, KeySpec, KeystoreDriver } from '../../lib/drivers/driver.ts';
 import type { AzureKeyVaultSandbox } from '../../sandbox/azure-key-vault/server.ts';
@@ -201,6 +202,16 @@ describe('azure_key_vault', () => {
       const again = await run(driver, 'create', key);
       expect(present(await look(again)).name).toBe('leads_elsewhere');
       expect(listed(key)?.versions).toHaveLength(2);
+    });
+
+    it('finds the lost successor of a key that is gone', async () => {
+      const key = await native();
+      sandbox.operator.purge(key.label);
+      sandbox.faults.add({ kind: 'reset_after', operation: 'CreateKey', times: 1 });
+      await faultOf(run(driver, 'create', key));
+      expect(await look(key)).toEqual({ presence: 'absent' });
+      const seen = present(await look({ ...key, createSent: true }));
+      expect(seen).toMatchObject({ name: 'leads_here', idInKeystore: listed(key)?.kid });
     });
 
     it('proves a found import by its public key, and takes other bytes for a conflict', async () => {
@@ -606,6 +617,44 @@ describe('azure_key_vault', () => {
       expect(asked[0]).toBe(`${PREMIUM}.vault.azure.net:443`);
       proxy.close();
     });
+  });
+
+  it('comes back to what is wanted by the steps of the plan, whatever somebody did in Azure', async () => {
+    const material = makeMaterial(IMPORTED_EC);
+    let key = fresh(IMPORTED_EC);
+    const follow = async (details = false): Promise<string[]> => {
+      const open = {
+        cause: 'sync',
+        details,
+        since: new Date(),
+        attempts: 1,
+        dueAt: new Date(),
+        lastError: undefined,
+      } as const;
+      const instance = { wanted: 'enabled', outgrown: false, rotating: false, current: true, spec: key.spec } as const;
+      const plan = planFor({ ...instance, binding: key.binding, open }, await look(key));
+      if (plan.outcome === 'agrees') return [];
+      if (plan.outcome !== 'steps') throw new Error(plan.outcome);
+      const done: string[] = [];
+      for (const step of plan.steps) {
+        key = await run(driver, step, key, material);
+        done.push(step);
+        if (step === 'cancel_deletion') break;
+      }
+      return [...done, ...(await follow())];
+    };
+    expect(await follow()).toEqual(['create', 'import']);
+    await sandbox.operator.disable(key.label);
+    expect(await follow()).toEqual(['enable']);
+    await sandbox.operator.rotate(key.label);
+    expect(await follow()).toEqual(['rename']);
+    await sandbox.operator.delete(key.label);
+    expect(await follow()).toEqual(['cancel_deletion']);
+    key = { ...key, description: 'edited', tags: [{ name: 'stage', value: 'prod' }] };
+    expect(await follow(true)).toEqual(['rename', 'tag']);
+    sandbox.operator.purge(key.label);
+    expect(await follow()).toEqual(['create', 'import']);
+    await keystore.provesMaterial?.(idOf(key), IMPORTED_EC, material);
   });
 
   it('keeps passwords, tokens and key material out of every fault and all that hangs on it', async () => {

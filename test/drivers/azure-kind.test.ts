@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { constants, createDecipheriv, createPrivateKey, generateKeyPairSync, privateDecrypt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AZURE_ENVIRONMENTS, environmentOf } from '../../lib/drivers/azure-key-vault/environments.ts';
 import { abandoned, faultFrom } from '../../lib/drivers/azure-key-vault/faults.ts';
@@ -115,6 +116,20 @@ describe('keys of azure_key_vault', () => {
   it('are described in the words of the wire', () => {
     expect([...AZURE_KEY_OPERATIONS]).toEqual([...wireTemplates.AZURE_KEY_OPERATIONS]);
     expect(Object.keys(AZURE_ENVIRONMENTS).toSorted()).toEqual([...wireKeystores.AZURE_ENVIRONMENTS].toSorted());
+  });
+});
+
+describe('the documentation', () => {
+  it('has the capability table as it is', () => {
+    const page = readFileSync(new URL('../../docs/keystores/azure-key-vault.md', import.meta.url), 'utf8');
+    const rows = page.split('\n').map((line) => line.replaceAll(/\s+/g, ' '));
+    for (const rule of AZURE_KEY_RULES) {
+      const { algorithm, size, protection, keyType, materials, operations } = rule;
+      const done = operations.map((each) => `\`${each}\``).join(', ');
+      expect(rows).toContain(
+        `| ${algorithm} | ${size} | ${protection} | ${keyType}${rule.curve === undefined ? '' : ` ${rule.curve}`} | ${materials.join(', ')} | ${done} |`,
+      );
+    }
   });
 });
 

@@ -9,7 +9,8 @@ type Present = Extract<Seen, { presence: 'present' }>;
  * itself. What is not there is looked for among the deleted keys before it counts as absent.
  *
  * Without a binding the name is all there is to look by. A key behind it that does not carry our tags is not this key, so the answer is
- * `absent`; that its name is taken is what `create` then says.
+ * `absent`; that its name is taken is what `create` then says. So too where the bound version is gone and a create of its successor lost its
+ * answer.
  */
 export function observeWith(calls: AzureCalls): KeystoreDriver['observe'] {
   return async (key, signal) => {
@@ -23,7 +24,8 @@ export function observeWith(calls: AzureCalls): KeystoreDriver['observe'] {
     const found = gone ? undefined : await calls.version(bound.name, bound.version, signal);
     if (found !== undefined) return presentFrom(key, found, newest);
     const deleted = newest === undefined ? await calls.deleted(bound.name, signal) : undefined;
-    return deleted === undefined ? { presence: 'absent' } : pendingFrom(key, bound.id, deleted);
+    if (deleted !== undefined) return pendingFrom(key, bound.id, deleted);
+    return key.createSent === true ? byName({ ...key, binding: undefined }, calls, signal) : { presence: 'absent' };
   };
 }
 
