@@ -1,4 +1,5 @@
 import { createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { join } from 'node:path';
 import { startChild } from './child.ts';
 import { LOOPBACK } from './ports.ts';
@@ -58,6 +59,7 @@ export async function startFunctions(options: {
       ...options.environment,
       SHEARLINE_BUILD_FOLDER: buildFolder,
       ...(options.reload ? {} : { SHEARLINE_WATCH: 'nothing' }),
+      SHEARLINE_BUNDLES: 'without_sdks',
       SLS_INTERACTIVE_SETUP_ENABLE: '0',
       NO_COLOR: '1',
     },
@@ -79,7 +81,14 @@ export async function startFunctions(options: {
     await exited;
   };
   options.signal.addEventListener('abort', () => void close());
-  if ((await Promise.race([listening, child.exited])) !== 'listening') {
+  const outcome = await Promise.race([listening, child.exited, wait(READY_WITHIN_MS, 'late' as const, { ref: false })]);
+  if (outcome === 'late') {
+    await close();
+    throw new StartProblem(
+      `The functions were not ready after ${READY_WITHIN_MS / 1000} s; serverless-offline said:\n${await exited}`,
+    );
+  }
+  if (outcome !== 'listening') {
     throw new StartProblem(`The functions did not start; serverless-offline said:\n${await exited}`);
   }
   return {
@@ -88,6 +97,9 @@ export async function startFunctions(options: {
     invoke: (name, event) => invokeFunction(`http://${LOOPBACK}:${options.invokePort}`, name, event),
   };
 }
+
+/** Far more than a busy machine needs: longer means that it never will be. */
+const READY_WITHIN_MS = 90_000;
 
 /** Invokes one of the functions behind `endpoint`. Answers its result; throws what the function threw. */
 export async function invokeFunction(endpoint: string, name: string, event: unknown): Promise<unknown> {
