@@ -630,6 +630,7 @@ describe('azure_key_vault', () => {
         attempts: 1,
         dueAt: new Date(),
         lastError: undefined,
+        givenUp: false,
       } as const;
       const instance = { wanted: 'enabled', outgrown: false, rotating: false, current: true, spec: key.spec } as const;
       const plan = planFor({ ...instance, binding: key.binding, open }, await look(key));
