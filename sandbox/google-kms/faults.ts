@@ -5,6 +5,7 @@ export const faultKinds = [
   'denied',
   'internal',
   'unavailable',
+  'precondition',
   'timeout_before',
   'timeout_after',
   'reset_before',
@@ -102,6 +103,8 @@ export function faultError(rule: FaultRule, permission: string, resource: string
       return new GoogleError('INTERNAL', 'Internal error encountered.');
     case 'unavailable':
       return new GoogleError('UNAVAILABLE', 'The service is currently unavailable.');
+    case 'precondition':
+      return new GoogleError('FAILED_PRECONDITION', 'A constraint of the organization does not allow this.');
     case 'timeout_before':
     case 'timeout_after':
     case 'reset_before':

@@ -32,7 +32,7 @@ export interface ServiceAccountFile {
 export interface Caller {
   readonly projectId: string;
   readonly email: string;
-  readonly permissions: readonly string[] | undefined;
+  permissions: readonly string[] | undefined;
 }
 
 /** An error of the token endpoint: RFC 6749, section 5.2. */
@@ -55,6 +55,8 @@ export interface Tokens {
   callerOf(authorization: string | undefined): Caller;
   /** Makes every token that was handed out worthless. */
   revoke(): void;
+  /** Gives the account exactly these permissions; undefined for all. */
+  grant(clientEmail: string, permissions: readonly string[] | undefined): void;
   /** Seconds that new tokens live. */
   lifetimeSeconds: number;
   /** Of the project's first account, or of that with this address. */
@@ -112,6 +114,11 @@ export function tokenEndpoint(
     },
     revoke() {
       tokens.clear();
+    },
+    grant(clientEmail, permissions) {
+      const account = known.get(clientEmail);
+      if (account === undefined) throw new GoogleError('NOT_FOUND', `There is no service account ${clientEmail}.`);
+      account.permissions = permissions;
     },
     file(projectId, clientEmail) {
       const account = [...known.values()].find(

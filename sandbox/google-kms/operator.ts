@@ -3,6 +3,7 @@ import { asNames } from './enums.ts';
 import { GoogleError, invalid } from './error.ts';
 import type { Call } from './call.ts';
 import { cryptoKeyOf, versionOf } from './call.ts';
+import type { Tokens } from './oauth.ts';
 import { updateCryptoKey, updatePrimaryVersion } from './crypto-keys.ts';
 import { addGenerated, destroyVersion, restoreVersion, updateVersion } from './versions.ts';
 import type { CryptoKey, VersionState } from './world.ts';
@@ -53,9 +54,11 @@ export interface Operator {
   expireImportJobs(): void;
   /** Makes every access token that was handed out worthless. */
   revokeTokens(): void;
+  /** Gives a service account exactly these IAM permissions; undefined for all. */
+  grant(clientEmail: string, permissions: readonly string[] | undefined): void;
 }
 
-export function operator(cloud: Cloud, revokeTokens: () => void): Operator {
+export function operator(cloud: Cloud, tokens: Tokens): Operator {
   const call = (name: string, query: Record<string, string> = {}, body: Record<string, unknown> = {}): Call => ({
     cloud,
     now: cloud.tick(),
@@ -132,7 +135,12 @@ export function operator(cloud: Cloud, revokeTokens: () => void): Operator {
         cloud.saveImportJob(job);
       }
     },
-    revokeTokens,
+    revokeTokens() {
+      tokens.revoke();
+    },
+    grant(clientEmail, permissions) {
+      tokens.grant(clientEmail, permissions);
+    },
   };
 }
 

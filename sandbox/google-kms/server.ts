@@ -81,9 +81,7 @@ export async function startGoogleKmsSandbox(options: GoogleKmsSandboxOptions): P
   const sandbox = {
     endpoint,
     port,
-    operator: operator(cloud, () => {
-      tokens.revoke();
-    }),
+    operator: operator(cloud, tokens),
     calls,
     faults,
     quota: rates,

@@ -24,6 +24,7 @@ const tampering = z.discriminatedUnion('action', [
   action('fail', { ...version, state: z.enum(['IMPORT_FAILED', 'GENERATION_FAILED']), reason: text }),
   action('expire_import_jobs', {}),
   action('revoke_tokens', {}),
+  action('grant', { client_email: text, permissions: z.nullable(z.array(text)) }),
 ]);
 type Tampering = z.output<typeof tampering>;
 
@@ -73,6 +74,9 @@ function act(operator: Operator, given: Tampering): Record<string, unknown> | un
     case 'revoke_tokens':
       operator.revokeTokens();
       return undefined;
+    case 'grant':
+      operator.grant(given.client_email, given.permissions ?? undefined);
+      return undefined;
   }
 }
 
@@ -93,4 +97,9 @@ export const tamperExamples: readonly Tampering[] = [
   { action: 'fail', version: VERSION, state: 'IMPORT_FAILED', reason: 'The key material could not be unwrapped' },
   { action: 'expire_import_jobs' },
   { action: 'revoke_tokens' },
+  {
+    action: 'grant',
+    client_email: 'shearline@shearline-dev.iam.gserviceaccount.com',
+    permissions: ['cloudkms.cryptoKeys.get', 'cloudkms.cryptoKeys.list'],
+  },
 ];

@@ -47,18 +47,12 @@ const FAULTS = {
 const makeWrappingKey: MakeWrappingKey = (bits) => Promise.resolve(Buffer.from(rsaMaterial(String(bits))));
 
 /** Starts a sandbox, makes every driver of this process use it, and opens a keystore on it. */
-export async function openGoogleKeystore(
-  module: DriverModule,
-  account: { readonly permissions?: readonly string[] } = {},
-): Promise<GoogleKeystore> {
+export async function openGoogleKeystore(module: DriverModule): Promise<GoogleKeystore> {
   const clock = sandboxClock();
   const somebodyElse = 'somebody-else@shearline-test.iam.gserviceaccount.com';
   const sandbox = await startGoogleKmsSandbox({
     clock,
-    serviceAccounts: [
-      { projectId: PROJECT, ...account },
-      { projectId: PROJECT, clientEmail: somebodyElse },
-    ],
+    serviceAccounts: [{ projectId: PROJECT }, { projectId: PROJECT, clientEmail: somebodyElse }],
     pendingMs: 5,
     makeWrappingKey,
   });

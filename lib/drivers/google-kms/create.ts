@@ -4,15 +4,15 @@ import type { GoogleCalls } from './calls.ts';
 import { isFault, orAbsent } from './faults.ts';
 import { publicFingerprint } from './fingerprint.ts';
 import { googleKmsKind } from './kind.ts';
-import type { EditLabels } from './labels.ts';
+import type { LabelEditor, Labels } from './labels.ts';
 import { claimsOf, ownerOf, withClaims, withOwner, withTags } from './labels.ts';
 import type { Place } from './names.ts';
-import { cryptoKeyNamed, numberOf, readName, versionName } from './names.ts';
+import { cryptoKeyNamed, readName, versionName } from './names.ts';
 import { becomePrimary } from './primary.ts';
 import type { CryptoKey, CryptoKeyVersion } from './resources.ts';
+import { makeReserved, reserve } from './reserve.ts';
 import { isKeyPair, protectionOf, purposeOf, sortOf } from './sort.ts';
 import { claimedVersion, isEmpty, isPending, isSpent, wanting } from './state.ts';
-import { withClaim } from './versions.ts';
 import { lookUntil } from './waiting.ts';
 
 /**
@@ -21,17 +21,17 @@ import { lookUntil } from './waiting.ts';
  *
  * An imported key has no CryptoKeyVersion before `import` brings one: until then it is bound to its CryptoKey.
  */
-export function createStep(calls: GoogleCalls, editLabels: EditLabels, place: Place): Step {
+export function createStep(calls: GoogleCalls, labels: LabelEditor, place: Place): Step {
   return async (key, { signal }) => {
     const name =
       key.binding === undefined ? cryptoKeyNamed(key.label, place) : readName(key.binding.idInKeystore).cryptoKey;
     const there = await orAbsent(calls.cryptoKey(name, signal));
     const made = there === undefined ? await makeCryptoKey(key, place, calls, signal) : undefined;
     // Somebody may have been faster: another attempt at the same key, or a foreign one.
-    const found = made ?? (await ours(key, there ?? (await calls.cryptoKey(name, signal)), calls, editLabels, signal));
+    const found = made ?? (await ours(key, there ?? (await calls.cryptoKey(name, signal)), calls, labels, signal));
     return key.spec.material === 'imported'
-      ? awaitImport(key, found, calls, editLabels, signal)
-      : generate(key, found, calls, editLabels, signal);
+      ? awaitImport(key, found, calls, labels, signal)
+      : generate(key, found, calls, labels, signal);
   };
 }
 
@@ -84,19 +84,19 @@ async function ours(
   key: KeyInKeystore,
   there: CryptoKey,
   calls: GoogleCalls,
-  editLabels: EditLabels,
+  labels: LabelEditor,
   signal: AbortSignal,
 ): Promise<CryptoKey> {
   const owner = ownerOf(there);
   if (owner === key.keyId) return fitting(key, there);
   if (owner !== undefined && (await isLeft(there, calls, signal))) {
     // The key that it belonged to is destroyed. Its name can be had in no other way: CryptoKeys stay for ever.
-    const adopt = (labels: CryptoKey['labels']) => withTags(withOwner(withClaims(labels, new Map()), key), key.tags);
-    return editLabels(fitting(key, there).name, adopt, signal);
+    const adopt = (had: Labels) => withTags(withOwner(withClaims(had, new Map()), key), key.tags);
+    return labels.edit(fitting(key, there).name, adopt, signal);
   }
   if (owner === undefined && key.binding !== undefined) {
     // Its labels were taken away, but it is the very resource that was recorded.
-    return editLabels(fitting(key, there).name, (labels) => withTags(withOwner(labels, key), key.tags), signal);
+    return labels.edit(fitting(key, there).name, (had) => withTags(withOwner(had, key), key.tags), signal);
   }
   throw nameTaken(key, there);
 }
@@ -131,45 +131,19 @@ function fitting(key: KeyInKeystore, there: CryptoKey): CryptoKey {
   );
 }
 
-/** Writes down the number that the next version will get, unless another runs ahead of us. */
-async function claimNext(
-  key: KeyInKeystore,
-  found: CryptoKey,
-  calls: GoogleCalls,
-  editLabels: EditLabels,
-  signal: AbortSignal,
-): Promise<number> {
-  const versions = await calls.versions(found.name, signal);
-  const used = [...versions.map((version) => numberOf(version.name))];
-  let number = 0;
-  await editLabels(
-    found.name,
-    (labels, now) => {
-      number = Math.max(0, ...used, ...claimsOf(now).values()) + 1;
-      return withClaims(labels, withClaim(claimsOf(now), key.version, number));
-    },
-    signal,
-  );
-  return number;
-}
-
 async function awaitImport(
   key: KeyInKeystore,
   found: CryptoKey,
   calls: GoogleCalls,
-  editLabels: EditLabels,
+  labels: LabelEditor,
   signal: AbortSignal,
 ): Promise<Binding> {
-  const version =
-    (await claimedVersion(found, key, calls, signal)) ?? (await lostClaim(key, calls, editLabels, signal));
-  if (version !== undefined && !isEmpty(version)) {
-    const back = await revived(version, calls, signal);
-    // What it holds is not believed but proved, by `import`.
-    return { idInKeystore: back.name, fingerprint: undefined };
-  }
+  const version = (await claimedVersion(found, key, calls, signal)) ?? (await lostClaim(key, calls, labels, signal));
   const claimed = version !== undefined || claimsOf(found).has(key.version);
-  const given = version?.state === 'DESTROYED' && !version.reimportEligible;
-  if (!claimed || given) await claimNext(key, found, calls, editLabels, signal);
+  const spoilt = version?.state === 'DESTROYED' && !version.reimportEligible;
+  if (!claimed || spoilt) await reserve(key, found.name, calls, labels, signal);
+  if (version !== undefined) await revived(version, calls, signal);
+  // Also where there is material already: what it is, is proved by `import`.
   return { idInKeystore: found.name, fingerprint: undefined };
 }
 
@@ -177,13 +151,13 @@ async function awaitImport(
 async function lostClaim(
   key: KeyInKeystore,
   calls: GoogleCalls,
-  editLabels: EditLabels,
+  labels: LabelEditor,
   signal: AbortSignal,
 ): Promise<CryptoKeyVersion | undefined> {
   const bound = key.binding === undefined ? undefined : readName(key.binding.idInKeystore);
   if (bound?.number === undefined) return undefined;
   const version = await orAbsent(calls.version(versionName(bound.cryptoKey, bound.number), signal));
-  if (version !== undefined) await editLabels(bound.cryptoKey, wanting(key, bound.number), signal);
+  if (version !== undefined) await labels.edit(bound.cryptoKey, wanting(key, bound.number), signal);
   return version;
 }
 
@@ -191,14 +165,14 @@ async function generate(
   key: KeyInKeystore,
   found: CryptoKey,
   calls: GoogleCalls,
-  editLabels: EditLabels,
+  labels: LabelEditor,
   signal: AbortSignal,
 ): Promise<Binding> {
   const there = await claimedVersion(found, key, calls, signal);
   const version =
     there !== undefined && !isEmpty(there)
       ? await revived(there, calls, signal)
-      : await makeVersion(key, found, there, calls, editLabels, signal);
+      : await makeReserved(key, found.name, () => calls.createVersion(found.name, signal), calls, labels, signal);
   const ready = await lookUntil(
     version,
     () => calls.version(version.name, signal),
@@ -211,22 +185,6 @@ async function generate(
     idInKeystore: ready.name,
     fingerprint: known ? await publicFingerprint(ready.name, calls, signal) : undefined,
   };
-}
-
-async function makeVersion(
-  key: KeyInKeystore,
-  found: CryptoKey,
-  there: CryptoKeyVersion | undefined,
-  calls: GoogleCalls,
-  editLabels: EditLabels,
-  signal: AbortSignal,
-): Promise<CryptoKeyVersion> {
-  const claimed = claimsOf(found).get(key.version);
-  const number =
-    claimed === undefined || there !== undefined ? await claimNext(key, found, calls, editLabels, signal) : claimed;
-  const made = await calls.createVersion(found.name, signal);
-  if (numberOf(made.name) !== number) await editLabels(found.name, wanting(key, numberOf(made.name)), signal);
-  return made;
 }
 
 /** A lost create that somebody has since put on the way to destruction is called back: making another would leave two. */

@@ -66,19 +66,19 @@ function setting(connection: Connection, name: string): string | undefined {
 }
 
 function driverOn(calls: GoogleCalls, place: Place): KeystoreDriver {
-  const editLabels = labelEditor(calls);
+  const labels = labelEditor(calls);
   return {
     observe: observeWith(calls, place),
     list: listWith(calls, place),
     steps: {
-      create: createStep(calls, editLabels, place),
-      import: importStep(calls, editLabels, importJobs(calls, place)),
+      create: createStep(calls, labels, place),
+      import: importStep(calls, labels, importJobs(calls, place)),
       enable: enableStep(calls),
       disable: disableStep(calls),
-      rename: renameStep(calls, editLabels),
-      tag: tagStep(editLabels),
-      schedule_deletion: scheduleDeletionStep(calls, editLabels),
-      cancel_deletion: cancelDeletionStep(calls, editLabels),
+      rename: renameStep(calls, labels.edit),
+      tag: tagStep(labels.edit),
+      schedule_deletion: scheduleDeletionStep(calls, labels.edit),
+      cancel_deletion: cancelDeletionStep(calls, labels.edit),
     },
     health: (signal) => healthOf(calls, place, signal),
   };

@@ -4,7 +4,7 @@ import type { GoogleCalls } from './calls.ts';
 import { isFault, orAbsent } from './faults.ts';
 import type { GoogleProtection } from './kind.ts';
 import type { Place } from './names.ts';
-import type { ImportJob } from './resources.ts';
+import type { CryptoKeyVersion, ImportJob } from './resources.ts';
 import { lookUntil } from './waiting.ts';
 
 /** A job's wrapping key: good for any key of its protection level in the key ring, for three days. */
@@ -21,6 +21,13 @@ export interface ImportJobs {
 }
 
 const METHOD = 'RSA_OAEP_4096_SHA256_AES_256';
+
+const OWN_JOB_PREFIX = 'shearline-';
+
+/** Whether the version's material came by one of our jobs. */
+export function isOurImport({ importJob: job }: CryptoKeyVersion): boolean {
+  return job?.includes(`/importJobs/${OWN_JOB_PREFIX}`) ?? false;
+}
 
 /** How long before its end a job is not used any more, in milliseconds. */
 const SPARE_MS = 3_600_000;
@@ -60,7 +67,7 @@ async function usableJob(
   signal: AbortSignal,
 ): Promise<ImportJob> {
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
-  const id = `shearline-${protection}-${day}`;
+  const id = `${OWN_JOB_PREFIX}${protection}-${day}`;
   const first = await jobNamed(id, protection, calls, place, signal);
   if (first.state !== 'EXPIRED') return first;
   // Its clock is days ahead of ours.

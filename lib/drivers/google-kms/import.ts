@@ -4,19 +4,21 @@ import type { GoogleCalls } from './calls.ts';
 import { isFault, orAbsent } from './faults.ts';
 import { belongsTo, fingerprintOf, publicFingerprint, publicKeyOf } from './fingerprint.ts';
 import type { ImportJobs } from './import-job.ts';
-import type { EditLabels } from './labels.ts';
-import { boundOf, numberOf, versionName } from './names.ts';
+import { isOurImport } from './import-job.ts';
+import type { LabelEditor } from './labels.ts';
+import { boundOf, versionName } from './names.ts';
 import { becomePrimary } from './primary.ts';
 import type { CryptoKey, CryptoKeyVersion } from './resources.ts';
+import { makeReserved } from './reserve.ts';
 import { isKeyPair, sortOf } from './sort.ts';
-import { claimedVersion, isPending, wanting } from './state.ts';
+import { claimedVersion, isPending } from './state.ts';
 import { lookUntil } from './waiting.ts';
 import { wrap } from './wrapping.ts';
 
 /** What the step needs beside the calls. */
 interface Means {
   readonly calls: GoogleCalls;
-  readonly editLabels: EditLabels;
+  readonly labels: LabelEditor;
   readonly jobs: ImportJobs;
 }
 
@@ -26,8 +28,8 @@ interface Means {
  * proved by the public key that it is ours. Of a symmetric key nothing shows that: its version is ours because its number was written
  * down, on our own CryptoKey, before it was imported.
  */
-export function importStep(calls: GoogleCalls, editLabels: EditLabels, jobs: ImportJobs): Step {
-  const means: Means = { calls, editLabels, jobs };
+export function importStep(calls: GoogleCalls, labels: LabelEditor, jobs: ImportJobs): Step {
+  const means: Means = { calls, labels, jobs };
   return async (key, context) => {
     const { signal } = context;
     const { cryptoKey, number } = boundOf(key);
@@ -79,8 +81,11 @@ async function proved(
 ): Promise<Binding> {
   await becomePrimary(key, found, version, calls, signal);
   const recorded = key.binding?.fingerprint;
-  if (!isKeyPair(sortOf(key)) || version.state !== 'ENABLED')
-    return { idInKeystore: version.name, fingerprint: recorded };
+  const here = { idInKeystore: version.name, fingerprint: recorded };
+  if (key.binding?.idInKeystore !== version.name && !isOurImport(version)) {
+    throw new KeystoreFault('conflict', `${version.name} was not imported by Shearline; somebody else has made it.`);
+  }
+  if (!isKeyPair(sortOf(key)) || version.state !== 'ENABLED') return here;
   const publicKey = await publicKeyOf(version.name, calls, signal);
   const fingerprint = fingerprintOf(publicKey);
   if (fingerprint === recorded) return { idInKeystore: version.name, fingerprint };
@@ -100,16 +105,16 @@ async function brought(
   before: CryptoKeyVersion | undefined,
   means: Means,
 ): Promise<Binding> {
-  const { calls, editLabels } = means;
+  const { calls, labels } = means;
   const { signal } = context;
-  if (before !== undefined && !before.reimportEligible) {
+  if (before !== undefined && before.state !== 'IMPORT_FAILED' && !before.reimportEligible) {
     throw new KeystoreFault(
       'conflict',
       `${before.name} is ${before.state}, and Google takes no material back into it.`,
     );
   }
-  const sent = await send(key, context, found.name, before?.name, means);
-  if (before === undefined) await editLabels(found.name, wanting(key, numberOf(sent.name)), signal);
+  const bring = () => send(key, context, found.name, before?.name, means);
+  const sent = before === undefined ? await makeReserved(key, found.name, bring, calls, labels, signal) : await bring();
   const version = await settled(sent, calls, signal);
   if (version.state === 'IMPORT_FAILED') throw importFailed(version, before);
   await becomePrimary(key, found, version, calls, signal);

@@ -87,9 +87,8 @@ function without(labels: Labels, names: readonly string[]): Labels {
 }
 
 /**
- * Changes the labels of a CryptoKey, and sends nothing when nothing changes; answers the CryptoKey as it then is. Google replaces all
- * labels at once and has no etag on a CryptoKey, so within this process one change waits for the other. `change` answers undefined to
- * leave everything as it is.
+ * Changes the labels of a CryptoKey, and sends nothing when nothing changes; answers the CryptoKey as it then is. `change` answers
+ * undefined to leave everything as it is.
  */
 export type EditLabels = (
   cryptoKey: string,
@@ -97,23 +96,37 @@ export type EditLabels = (
   signal: AbortSignal,
 ) => Promise<CryptoKey>;
 
-export function labelEditor(calls: GoogleCalls): EditLabels {
+/** Google replaces all labels at once and has no etag on a CryptoKey, so within this process one change waits for the other. */
+export interface LabelEditor {
+  readonly edit: EditLabels;
+  /** Does work during which nobody else in this process changes the CryptoKey's labels; by the `edit` that it is given it may. */
+  alone<T>(cryptoKey: string, work: (edit: EditLabels) => Promise<T>): Promise<T>;
+}
+
+export function labelEditor(calls: GoogleCalls): LabelEditor {
+  const edit: EditLabels = async (cryptoKey, change, signal) => {
+    const found = await calls.cryptoKey(cryptoKey, signal);
+    const labels = change(found.labels, found);
+    return labels === undefined || same(labels, found.labels) ? found : calls.updateLabels(cryptoKey, labels, signal);
+  };
   const last = new Map<string, Promise<unknown>>();
-  return async (cryptoKey, change, signal) => {
+  const alone: LabelEditor['alone'] = async (cryptoKey, work) => {
     const before = last.get(cryptoKey);
-    const edit = (async () => {
-      // What became of the change before is its caller's matter.
+    const turn = (async () => {
+      // What became of the work before is its caller's matter.
       await before?.catch(() => undefined);
-      const found = await calls.cryptoKey(cryptoKey, signal);
-      const labels = change(found.labels, found);
-      return labels === undefined || same(labels, found.labels) ? found : calls.updateLabels(cryptoKey, labels, signal);
+      return work(edit);
     })();
-    last.set(cryptoKey, edit);
+    last.set(cryptoKey, turn);
     try {
-      return await edit;
+      return await turn;
     } finally {
-      if (last.get(cryptoKey) === edit) last.delete(cryptoKey);
+      if (last.get(cryptoKey) === turn) last.delete(cryptoKey);
     }
+  };
+  return {
+    edit: (cryptoKey, change, signal) => alone(cryptoKey, (own) => own(cryptoKey, change, signal)),
+    alone,
   };
 }
 

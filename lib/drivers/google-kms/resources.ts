@@ -25,6 +25,8 @@ export const cryptoKeyVersion = z.object({
   destroyTime: optionalText,
   /** When material was last imported into it; never, where it is left out. */
   importTime: optionalText,
+  /** The name of the job that its material came by; only of imported versions. */
+  importJob: optionalText,
   importFailureReason: optionalText,
   generationFailureReason: optionalText,
   reimportEligible: z._default(z.boolean(), false),

@@ -36,9 +36,16 @@ export function writeClaims(claims: Claims): string {
   return texts.join('_');
 }
 
-/** The claims with this one added or changed. */
+/**
+ * The claims with this one added or changed. Another version that was to get this number will get a later one: no two versions of a key
+ * ever share material.
+ */
 export function withClaim(claims: Claims, version: number, number: number): Claims {
-  return new Map([...claims, [version, number]]);
+  const next = new Map([...claims, [version, number]]);
+  for (const [other, claimed] of next) {
+    if (other !== version && claimed === number) next.set(other, Math.max(...next.values()) + 1);
+  }
+  return next;
 }
 
 /** The claims without that of this version. */
