@@ -218,7 +218,12 @@ async function adopt(work: Work, seen: Seen): Promise<void> {
   if (binding !== undefined && !isLost) return;
   // Whether its material is the right one is not known from seeing it: the plan has it imported again, which proves it.
   const fingerprint = spec.material === 'imported' ? undefined : seen.fingerprint;
-  await record(work, { binding: { idInKeystore: seen.idInKeystore, fingerprint }, createSentAt: undefined });
+  await record(work, {
+    binding: { idInKeystore: seen.idInKeystore, fingerprint },
+    createSentAt: undefined,
+    // A key that was made for this very version has no version before it to be rotated from.
+    ...(spec.material === 'native' ? { rotating: false } : {}),
+  });
 }
 
 /**
@@ -250,7 +255,8 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
         firstAttempt,
         withMaterial: (use) => lendMaterial(deployment, work.instance, use),
       });
-      const brought = name === 'rotate' || name === 'import';
+      const brought =
+        name === 'rotate' || name === 'import' || (name === 'create' && work.instance.spec.material === 'native');
       await record(work, {
         binding: binding ?? work.instance.binding,
         touchedAt: deployment.clock(),

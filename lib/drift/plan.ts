@@ -39,7 +39,8 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
   const imported = instance.spec.material === 'imported';
   if (seen.presence === 'absent') {
     if (imported) return steps('create', 'import');
-    if (instance.binding === undefined) return steps('create');
+    // What is rotated gets new material anyway: in a key of its own, where the one that it would have been in is gone.
+    if (instance.binding === undefined || instance.rotating) return steps('create');
     return {
       outcome: 'cannot',
       why: 'the keystore made this material itself and it is gone with the key; rotate the key to have new material made',

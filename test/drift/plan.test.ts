@@ -28,7 +28,7 @@ const DETAILS: OpenWork = {
   attempts: 1,
   dueAt: new Date(0),
   lastError: undefined,
-        givenUp: false,
+  givenUp: false,
 };
 const NATIVE = { algorithm: 'aes', size: '256', material: 'native', properties: {} } as const;
 
@@ -110,6 +110,8 @@ describe('the plan', () => {
   it('makes a native key once, and never a second one in the place of one that is gone', () => {
     expect(plan('enabled', ABSENT, { spec: NATIVE, binding: undefined })).toEqual(['create']);
     expect(plan('enabled', ABSENT, { spec: NATIVE })).toBe('cannot');
+    // Its new version has new material in any case.
+    expect(plan('enabled', ABSENT, { spec: NATIVE, rotating: true })).toEqual(['create']);
     expect(plan('enabled', present('no_material'), { spec: NATIVE })).toBe('cannot');
   });
 

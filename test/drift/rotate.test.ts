@@ -143,6 +143,36 @@ describe('a rotation', () => {
     }
   });
 
+  it('of a native key that is gone makes new material in a KMS key of its own, under the same name', async () => {
+    const native = await deployment.place({ regions: [FIRST], key: { material: 'native' } });
+    const { id } = await deployment.create(native, 'gone');
+    const { arn } = deployment.keyInAws(id, FIRST);
+    deployment.kms.operator.purge(arn);
+    await deployment.sync(id);
+    expect(deployment.keysInAws(id)).toEqual([]);
+    await rotated(id);
+    const made = deployment.keyInAws(id, FIRST);
+    expect(made).toMatchObject({ state: 'Enabled', aliases: ['alias/gone'], tags: { 'shearline:version': '2' } });
+    const { instances, observed } = await deployment.partition(id);
+    expect(instances.map(({ rotating, open }) => [rotating, open])).toEqual(Array(2).fill([false, undefined]));
+    const flags = [...observed.values()].map((each) => [each.version, each.keystoreSyncFlag]);
+    expect(flags).toEqual([
+      [1, 'out_of_sync'],
+      [2, 'ok'],
+    ]);
+  });
+
+  it('of a native key that is gone, whose CreateKey lost its answer, makes one KMS key and does not rotate it', async () => {
+    const native = await deployment.place({ regions: [FIRST], key: { material: 'native' } });
+    const { id } = await deployment.create(native, 'gone-and-lost');
+    deployment.kms.operator.purge(deployment.keyInAws(id, FIRST).arn);
+    deployment.kms.faults.add({ kind: 'reset_after', operation: 'CreateKey', region: FIRST, times: 1 });
+    await rotated(id);
+    await deployment.settle();
+    expect(deployment.keyInAws(id, FIRST)).toMatchObject({ state: 'Enabled', aliases: ['alias/gone-and-lost'] });
+    expect(deployment.kms.calls.count({ operation: 'RotateKeyOnDemand' })).toBe(0);
+  });
+
   it('is refused within an hour of the one before, and of a key that is not active', async () => {
     const { id } = await deployment.create(hmac, 'too-often');
     await rotated(id);
