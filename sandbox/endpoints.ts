@@ -12,7 +12,12 @@ const ENDPOINTS = z.object({
   tokens: z.record(z.string(), z.string()),
   dynamodb: z.object({ endpoint: z.string(), table: z.string() }),
   /** Where each provider's keystores are. */
-  keystores: z.object({ aws_kms: z.string() }),
+  keystores: z.object({
+    aws_kms: z.string(),
+    azure_key_vault: z.optional(z.string()),
+    google_kms: z.optional(z.string()),
+    ibm_cloud_kms: z.optional(z.string()),
+  }),
   /** What an operator of these keystores signs in with, outside Shearline; empty when the keystores are not ours. */
   operators: z.object({ aws_kms: z.optional(AWS_CREDENTIALS) }),
   /** The sandbox's control port; null when there is no sandbox. */

@@ -22,6 +22,8 @@ import { startFunctions } from './functions.ts';
 import { AUDIENCE, ROLES, startIssuer } from './issuer.ts';
 import type { LocalIssuer } from './issuer.ts';
 import { lockFolder } from './lock.ts';
+import { otherCloudEnvironment, startOtherClouds } from './other-clouds.ts';
+import type { OtherClouds } from './other-clouds.ts';
 import { freePort, LOOPBACK, requireFreePort } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { messageOf, StartProblem } from './start-problem.ts';
@@ -47,6 +49,8 @@ export interface Environment {
   readonly kms: AwsKmsSandbox | undefined;
   /** Id of the CloudHSM-backed custom key store in the sandbox. */
   readonly customKeyStoreId: string | undefined;
+  /** What connecting keystores in the sandboxes of Azure, Google and IBM takes, without vault; none when AWS KMS was given. */
+  readonly otherKeystores: OtherClouds['keystores'];
   /** A token of the local issuer. Throws when another issuer was given. */
   mint(options: Parameters<LocalIssuer['mint']>[0]): Promise<string>;
   /** Invokes a function as its schedule would; answers its result, throws what it threw. */
@@ -155,7 +159,13 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
       ...(stateFile === undefined ? {} : { stateFile }),
     });
     await running.add(() => kms.close());
-    const control = await startControl({ port: ports.control, clock, sandboxes: { aws_kms: kms } });
+    const others = await startOtherClouds({ ports, clock, fileOf });
+    await running.add(() => others.close());
+    const control = await startControl({
+      port: ports.control,
+      clock,
+      sandboxes: { aws_kms: kms, ...others.sandboxes },
+    });
     await running.add(() => control.close());
     await prepareCustody({ endpoint: kmsEndpoint, aws, keyId: custodyKeyId, create: true });
     const customKeyStoreId = kms.operator.seedCustomKeyStore(
@@ -164,7 +174,10 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
       'shearline-sandbox',
     );
     progress(`AWS KMS       ${kmsEndpoint}  ${REGIONS.join(', ')}, CloudHSM key store ${customKeyStoreId}`);
-    return { kms, control: control.endpoint, customKeyStoreId };
+    progress(
+      `Other clouds  Azure ${others.endpoints.azure_key_vault}, Google ${others.endpoints.google_kms}, IBM ${others.endpoints.ibm_cloud_kms}`,
+    );
+    return { kms, control: control.endpoint, customKeyStoreId, others };
   };
 
   const startLogin = async (): Promise<LocalIssuer | undefined> => {
@@ -206,6 +219,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
         AWS_ENDPOINT_URL_LAMBDA: `http://${LOOPBACK}:${ports.invoke}`,
         AWS_REGION: aws.region,
+        ...(settings.kmsEndpoint === undefined ? otherCloudEnvironment(ports) : {}),
         ...aws.environment,
       },
     });
@@ -227,7 +241,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     issuer: issuerUrl,
     tokens: issuer === undefined ? {} : await tokensOf(issuer),
     dynamodb: { endpoint: dynamodbEndpoint, table },
-    keystores: { aws_kms: kmsEndpoint },
+    keystores: { aws_kms: kmsEndpoint, ...clouds?.others.endpoints },
     operators: clouds === undefined ? {} : { aws_kms: credentialsOf(KEYSTORE_ACCOUNT) },
     control: clouds?.control ?? null,
     functions: `http://${LOOPBACK}:${ports.invoke}`,
@@ -239,6 +253,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     endpoints,
     kms: clouds?.kms,
     customKeyStoreId: clouds?.customKeyStoreId,
+    otherKeystores: clouds?.others.keystores ?? [],
     mint: (wanted) => {
       if (issuer === undefined) throw new Error('Tokens come from the issuer that OIDC_ISSUER names');
       return issuer.mint(wanted);
@@ -292,6 +307,9 @@ async function choosePorts(settings: Settings, killed: boolean) {
       dynamodb: await freePort(),
       awsKms: await freePort(),
       control: await freePort(),
+      azureKeyVault: await freePort(),
+      googleKms: await freePort(),
+      ibmCloudKms: await freePort(),
     };
   }
   const first = settings.port;
@@ -302,6 +320,9 @@ async function choosePorts(settings: Settings, killed: boolean) {
     dynamodb: first + 3,
     awsKms: first + 4,
     control: first + 5,
+    azureKeyVault: first + 6,
+    googleKms: first + 7,
+    ibmCloudKms: first + 8,
   };
   const standIn = { issuer: settings.issuer, dynamodb: settings.dynamodbEndpoint, awsKms: settings.kmsEndpoint };
   const needed: [number, string][] = [
@@ -310,7 +331,13 @@ async function choosePorts(settings: Settings, killed: boolean) {
     ...(standIn.issuer === undefined ? [[ports.issuer, 'the issuer'] as [number, string]] : []),
     ...(standIn.dynamodb === undefined ? [[ports.dynamodb, 'DynamoDB'] as [number, string]] : []),
     ...(standIn.awsKms === undefined
-      ? [[ports.awsKms, 'AWS KMS'] as [number, string], [ports.control, 'the control port'] as [number, string]]
+      ? ([
+          [ports.awsKms, 'AWS KMS'],
+          [ports.control, 'the control port'],
+          [ports.azureKeyVault, 'Azure Key Vault'],
+          [ports.googleKms, 'Google Cloud KMS'],
+          [ports.ibmCloudKms, 'IBM Cloud KMS'],
+        ] as [number, string][])
       : []),
   ];
   // What a killed start has left behind is ending by itself.

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { expectStatus } from './api-client.ts';
 import type { ApiClient, Json } from './api-client.ts';
 import { KEYSTORE_ACCOUNT } from './aws-accounts.ts';
+import type { OtherClouds } from './other-clouds.ts';
 
 const CREATED = z.object({ id: z.string() });
 
@@ -53,24 +54,59 @@ const TEMPLATES = [
     key: { algorithm: 'aes', size: '256', ...ACTIVE },
     keystores: [{ type: 'aws_cloudhsm', group: 'HSM' }],
   },
+  {
+    name: 'azure-rsa-3072',
+    description: 'Signing keys, the same in a premium and a standard vault',
+    key: { algorithm: 'rsa', size: '3072', ...ACTIVE },
+    keystores: [{ type: 'azure_key_vault', group: 'Azure', azure_key_protection_level: 'software' }],
+  },
+  {
+    name: 'google-aes-256',
+    description: 'Data keys in two locations',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [
+      {
+        type: 'google_kms',
+        group: 'Google',
+        google_key_purpose: 'encrypt_decrypt',
+        google_kms_algorithm: 'google_symmetric_encryption',
+        google_key_protection_level: 'software',
+      },
+    ],
+  },
+  {
+    name: 'ibm-aes-256',
+    description: 'Root keys, the same in Key Protect and HPCS',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [{ type: 'ibm_cloud_kms', group: 'IBM' }],
+  },
 ];
 
 const KEYS = [
   { label: 'payments/card-data', template_name: 'data-aes-256' },
   { label: 'payments/tokens', template_name: 'data-aes-256' },
   { label: 'payments/root', template_name: 'hsm-aes-256' },
+  { label: 'payments-signing', template_name: 'azure-rsa-3072' },
+  { label: 'payments-data', template_name: 'google-aes-256' },
+  { label: 'Payments root', template_name: 'ibm-aes-256' },
 ];
 
 /**
  * Makes the sample vault with keystores, templates and keys, over the API like any other client. What an interrupted run has made already
  * is left as it is.
  */
-export async function seed(client: ApiClient, customKeyStoreId: string): Promise<void> {
+export async function seed(
+  client: ApiClient,
+  customKeyStoreId: string,
+  others: OtherClouds['keystores'],
+): Promise<{ readonly keystores: number; readonly templates: number; readonly keys: number }> {
   const vaultId = await ensure(client, 'vaults', { name: 'Payments', description: 'The sample vault' });
   const vault = { id: vaultId };
-  for (const keystore of KEYSTORES(customKeyStoreId)) await ensure(client, 'keystores', { vault, ...keystore });
-  for (const template of TEMPLATES) await ensure(client, 'templates', { vault, ...template });
-  for (const key of KEYS) await ensure(client, 'managed_keys', { vault, ...key });
+  const keystores = [...KEYSTORES(customKeyStoreId), ...others];
+  await Promise.all(keystores.map((keystore) => ensure(client, 'keystores', { vault, ...keystore })));
+  await Promise.all(TEMPLATES.map((template) => ensure(client, 'templates', { vault, ...template })));
+  await Promise.all(KEYS.map((key) => ensure(client, 'managed_keys', { vault, ...key })));
+  return { keystores: keystores.length, templates: TEMPLATES.length, keys: KEYS.length };
 }
 
 /** Answers the id of what bears this name (a key: this label) in the list, made when missing. */

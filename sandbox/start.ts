@@ -45,7 +45,7 @@ try {
   await environment.invoke('scan');
   environment.announce();
   const flags = client === undefined ? undefined : await readFlags(client);
-  const example = flags?.rows.find((row) => row.flag === 'ok' && row.idInKeystore !== undefined);
+  const example = flags?.rows.find((row) => row.flag === 'ok' && row.idInKeystore?.startsWith('arn:') === true);
   console.log(banner(endpoints, example, (performance.now() - began) / 1000).join('\n'));
   if (flags !== undefined && flags.rows.length > 0) console.log(`\n${flagTable(flags.rows).join('\n')}\n`);
   const why = await environment.broken;
@@ -55,15 +55,27 @@ try {
   exitWith(error);
 }
 
-async function makeSample({ customKeyStoreId }: Environment, client: ApiClient | undefined): Promise<void> {
+async function makeSample(
+  { customKeyStoreId, otherKeystores }: Environment,
+  client: ApiClient | undefined,
+): Promise<void> {
   if (client === undefined || customKeyStoreId === undefined) {
     console.log('  Sample        none: it needs the sandbox of AWS KMS and the local issuer');
     return;
   }
-  await seed(client, customKeyStoreId);
+  const made = await seed(client, customKeyStoreId, otherKeystores);
   writeFileSync(SEEDED, '');
-  console.log('  Sample        vault Payments: 3 keystores, 2 templates, 3 keys');
+  console.log(
+    `  Sample        vault Payments: ${made.keystores} keystores, ${made.templates} templates, ${made.keys} keys`,
+  );
 }
+
+const CLOUDS: Record<keyof Endpoints['keystores'], string> = {
+  aws_kms: 'AWS KMS',
+  azure_key_vault: 'Azure',
+  google_kms: 'Google',
+  ibm_cloud_kms: 'IBM',
+};
 
 function banner(endpoints: Endpoints, example: FlagRow | undefined, seconds: number): string[] {
   const token = endpoints.tokens['all'];
@@ -74,7 +86,9 @@ function banner(endpoints: Endpoints, example: FlagRow | undefined, seconds: num
     `  API       ${endpoints.api}/api/v4`,
     `  Issuer    ${endpoints.issuer}`,
     `  DynamoDB  ${endpoints.dynamodb.endpoint}  table ${endpoints.dynamodb.table}`,
-    `  AWS KMS   ${endpoints.keystores.aws_kms}`,
+    ...Object.entries(endpoints.keystores).map(
+      ([type, url]) => `  ${CLOUDS[type as keyof Endpoints['keystores']].padEnd(8)}  ${url}`,
+    ),
     ...(endpoints.control === null ? [] : [`  Control   ${endpoints.control}`]),
     `  All of it, with a token for each role: ${join(folder, 'endpoints.json')}`,
     '',

@@ -134,7 +134,7 @@ export function connectCalls(connection: Connection): AzureCalls {
   const agent = tunnelThrough(connection.tlsProxy);
   const credential = clientCredential({
     agent,
-    authorityHost: process.env['AZURE_AUTHORITY_HOST'] ?? environment.authorityHost,
+    authorityHost: process.env['AZURE_AUTHORITY_HOST'] || environment.authorityHost,
     tenant: text(connection, 'azure_tenant'),
     clientId: text(connection, 'azure_service_principal_client_id'),
     password: text(connection, 'azure_service_principal_password'),
