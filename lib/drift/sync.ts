@@ -2,6 +2,7 @@ import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
 import { changedMeanwhile } from '../records/revision.ts';
+import { instanceId } from '../keys/key.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
@@ -70,4 +71,19 @@ export async function sync(
   const entry = { vaultId: key.vaultId, type: 'managed_key', id: key.id, at: now, status: 200, after } as const;
   await commit(deployment.database, changes, success(attempt, entry));
   await convergeAll(deployment, key, work, signal);
+  await verify(deployment, key, sharedWith(work, repairs), signal);
+}
+
+/** Older versions that were found out of order in keys that a newer one has just repaired: what was said of them is not true any more. */
+function sharedWith(work: readonly KeyInstance[], repairs: readonly PlannedRepair[]): KeyInstance[] {
+  return repairs
+    .map(({ verified }) => verified)
+    .filter(
+      ({ instance, observed }) =>
+        instance.outgrown &&
+        observed.keystoreSyncFlag !== 'ok' &&
+        work.some(({ keystoreId }) => keystoreId === instance.keystoreId) &&
+        !work.some((each) => instanceId(each) === instanceId(instance)),
+    )
+    .map(({ instance }) => instance);
 }

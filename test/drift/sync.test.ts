@@ -2,6 +2,7 @@ import { CreateAliasCommand, CreateKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sync } from '../../lib/drift/sync.ts';
 import type { ManagedKey } from '../../lib/keys/key.ts';
+import { decideRotation, rotate } from '../../lib/keys/rotate.ts';
 import { auditEvent } from '../../lib/records/audit.ts';
 import { operatorClient } from '../../sandbox/aws-accounts.ts';
 import { FIRST, SECOND, startDeployment } from '../deployment.ts';
@@ -100,6 +101,18 @@ describe('sync repairs', () => {
     await deployment.kms.operator.scheduleDeletion(inAws(SECOND).arn);
     await deployment.sync(key.id);
     expect([inAws().state, inAws(SECOND).state]).toEqual(['Disabled', 'Disabled']);
+  });
+
+  it('a rotated key, and says of its older version in the same KMS key what is so afterwards', async () => {
+    key = await fresh();
+    const before = await deployment.partition(key.id);
+    const rotation = decideRotation(before, key, { subject: 'ada', now: deployment.clock() });
+    await rotate(deployment, deployment.attempt('RotateManagedKey'), key, rotation, new AbortController().signal);
+    await deployment.kms.operator.disable(inAws().arn);
+    await deployment.scan();
+    expect((await flags()).toSorted()).toEqual(['ok', 'ok', 'out_of_sync', 'out_of_sync']);
+    await deployment.sync(key.id);
+    expect(await flags()).toEqual(['ok', 'ok', 'ok', 'ok']);
   });
 
   it('a destroyed key whose deletion somebody cancelled', async () => {
