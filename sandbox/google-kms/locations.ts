@@ -16,7 +16,11 @@ export function requireLocation(name: string): string {
 
 export function getLocation({ name }: Call): Answer {
   const locationId = requireLocation(name);
-  return { name, locationId, metadata: { hsmAvailable: true } };
+  return {
+    name,
+    locationId,
+    metadata: { '@type': 'type.googleapis.com/google.cloud.kms.v1.LocationMetadata', hsmAvailable: true },
+  };
 }
 
 const shownKeyRing = ({ name, createdAt }: KeyRing): Answer => ({ name, createTime: timestamp(createdAt) });
