@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer';
 import { createHash, randomUUID } from 'node:crypto';
-import { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { callerOf } from '../lib/access/caller.ts';
@@ -26,6 +25,7 @@ import { OPERATIONS } from '../lib/wire/operations.ts';
 import type { AnswerOf, BodyOf, Operation, OperationId, QueryOf } from '../lib/wire/operations.ts';
 import { parseBody, parseQuery } from '../lib/wire/parse.ts';
 import { inFormat, queryFor } from './list-formats.ts';
+import { newLog } from './log.ts';
 
 export { etagOf, requireMatch } from '../lib/wire/etag.ts';
 export type { IfMatch } from '../lib/wire/etag.ts';
@@ -602,7 +602,7 @@ function once<Value>(make: () => Value): () => Value {
 }
 
 function powertoolsLog(): Log {
-  const logger = new Logger({ serviceName: 'shearline' });
+  const logger = newLog();
   return {
     info: (message, fields = {}) => {
       logger.info(message, fields);

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Logger } from '@aws-lambda-powertools/logger';
 import { systemClock } from '../lib/clock.ts';
 import { readConfig } from '../lib/config.ts';
 import type { RecordDeployment } from '../lib/deployment.ts';
 import { openDatabase } from '../lib/records/database.ts';
 import { attemptsIn } from './attempts.ts';
+import { newLog } from './log.ts';
 
 let made: RecordDeployment | undefined;
 
@@ -23,7 +23,7 @@ function makeRecords(): RecordDeployment {
     database: openDatabase({ table: config.table, endpoint: config.dynamodbEndpoint }),
     clock: systemClock,
     newId: randomUUID,
-    log: new Logger({ serviceName: 'shearline' }),
+    log: newLog(),
   };
 }
 
