@@ -23,6 +23,13 @@ stopOnSignals(async () => {
   await environment?.stop();
 });
 
+const CLOUDS: Record<keyof Endpoints['keystores'], string> = {
+  aws_kms: 'AWS KMS',
+  azure_key_vault: 'Azure',
+  google_kms: 'Google',
+  ibm_cloud_kms: 'IBM',
+};
+
 try {
   const settings = readSettings(process.env);
   console.log(styleText('bold', 'Shearline starts.'));
@@ -69,13 +76,6 @@ async function makeSample(
     `  Sample        vault Payments: ${made.keystores} keystores, ${made.templates} templates, ${made.keys} keys`,
   );
 }
-
-const CLOUDS: Record<keyof Endpoints['keystores'], string> = {
-  aws_kms: 'AWS KMS',
-  azure_key_vault: 'Azure',
-  google_kms: 'Google',
-  ibm_cloud_kms: 'IBM',
-};
 
 function banner(endpoints: Endpoints, example: FlagRow | undefined, seconds: number): string[] {
   const token = endpoints.tokens['all'];
