@@ -1,5 +1,6 @@
 import type { Json } from '../../../sandbox/api-client.ts';
 import { REGIONS } from '../../../sandbox/aws-accounts.ts';
+import type { KeyListing } from '../../../sandbox/aws-kms/server.ts';
 import type { Stage } from './stage.ts';
 
 const [US, EU] = REGIONS;
@@ -19,6 +20,8 @@ export interface Mutation {
   readonly resource: 'managed_key' | 'keystore';
   /** Done in several transactions: what a first run finished stays finished, and asking again goes on. */
   readonly inSteps?: true;
+  /** The states in which it may leave keys in AWS that are nobody's any more, by decision. */
+  readonly leaves?: readonly KeyListing['state'][];
   /** Asked again with the same Idempotency-Key it is done once. */
   readonly idempotent?: true;
   /** Prepares what it starts from, and says what to ask. */
@@ -230,6 +233,7 @@ export const MUTATIONS: readonly Mutation[] = [
     operation: 'DeleteKeystore',
     resource: 'keystore',
     inSteps: true,
+    leaves: ['Disabled'],
     prepare: async (stage) => forget((await held(stage)).id, 'deactivate'),
   },
   {
@@ -244,6 +248,7 @@ export const MUTATIONS: readonly Mutation[] = [
     operation: 'DeleteKeystore',
     resource: 'keystore',
     inSteps: true,
+    leaves: ['Disabled', 'Enabled'],
     prepare: async (stage) => forget((await held(stage)).id, 'disconnect'),
   },
 ];

@@ -137,7 +137,7 @@ export class FaultSweep {
       ...judgeState(recording, found, state, answer),
       ...judgeTrail(items, mutation, trace, state, answer),
       ...(await verifyTrails(stage.deployment.database)).flatMap(({ broken }) => broken ?? []),
-      ...judgeKeys(stage, items),
+      ...judgeKeys(stage, items, mutation),
       ...((await stage.openWork()) === 0 ? [] : ['Work is still open after two minutes.']),
       ...(state === 'after' && mutation.idempotent !== true
         ? []
@@ -165,7 +165,7 @@ export class FaultSweep {
     const difference = differenceOf(recording.after, found);
     return [
       ...(difference.length === 0 ? [] : [`Asked again, it is not done: ${difference.join('\n    ')}`]),
-      ...judgeKeys(stage, await lane.items()),
+      ...judgeKeys(stage, await lane.items(), recording.mutation),
     ];
   }
 
@@ -327,24 +327,22 @@ function judgeTrail(
 }
 
 /** No twins and no orphans in AWS; and of every instance: what is there is what is wanted, or it is flagged. */
-function judgeKeys(stage: Stage, items: readonly RawItem[]): string[] {
+function judgeKeys(stage: Stage, items: readonly RawItem[], { leaves = [] }: Mutation): string[] {
   const instances = items.filter(({ sk }) => String(sk).startsWith('INSTANCE#')).map(READ.keyInstance);
   const flagged = new Set(
     items
       .filter(({ sk, flag_pk: flag }) => String(sk).startsWith('OBSERVED#') && flag !== undefined)
       .map((item) => `${String(item['key_id'])}#${String(item['version'])}#${String(item['keystore_id'])}`),
   );
-  const keystores = new Set(items.filter(({ sk }) => sk === 'KEYSTORE').map(({ id }) => stage.roles.get(String(id))));
   const living = stage.keysInAws().filter(({ state }) => state !== 'PendingDeletion');
   const problems: string[] = [];
   const seen = new Set<string>();
-  for (const { arn, region, tags } of living) {
+  for (const { arn, region, tags, state } of living) {
     const name = `${tags['shearline:key'] ?? ''}#${tags['shearline:version'] ?? ''} in ${region}`;
     if (seen.has(name)) problems.push(`A twin: ${withRoles(name, stage.roles)}.`);
     seen.add(name);
-    // A keystore that was disconnected keeps what it was left with, by decision.
     const isBound = instances.some(({ binding }) => binding?.idInKeystore === arn);
-    if (!isBound && keystores.has(region)) problems.push(`An orphan: ${withRoles(name, stage.roles)}.`);
+    if (!isBound && !leaves.includes(state)) problems.push(`An orphan: ${withRoles(name, stage.roles)}.`);
   }
   for (const instance of instances) {
     const id = `${instance.keyId}#${instance.version}#${instance.keystoreId}`;
