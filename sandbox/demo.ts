@@ -14,6 +14,7 @@ import type { Answer, ApiClient, Json } from './api-client.ts';
 import { KEYSTORE_ACCOUNT, operatorClient } from './aws-accounts.ts';
 import { startEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
+import { otherCloudsChapter } from './demo-clouds.ts';
 import { ExpectationFailed, narrator } from './narrator.ts';
 import { exitWith, stopOnSignals } from './process.ts';
 import { readSettings } from './settings.ts';
@@ -428,6 +429,8 @@ async function story(running: Environment): Promise<void> {
   });
   await expectStatus(reader, 404, { method: 'GET', path: `/managed_keys/${fresh.id}` });
   tell.say('✓ gone from the vault');
+
+  await otherCloudsChapter(tell, running, { administrator, creator, deployer });
 }
 
 /** Everything is the demo's own: what stands ready for npm start is neither used nor touched. */

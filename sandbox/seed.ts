@@ -41,19 +41,8 @@ const KEYSTORES = (customKeyStoreId: string) => [
 
 const ACTIVE = { activation_date: '', expiration_date: 'P1Y', state: 'active' };
 
-const TEMPLATES = [
-  {
-    name: 'data-aes-256',
-    description: 'Data keys with the same material in every region',
-    key: { algorithm: 'aes', size: '256', ...ACTIVE },
-    keystores: [{ type: 'aws_kms', group: 'Production' }],
-  },
-  {
-    name: 'hsm-aes-256',
-    description: 'Keys that never leave the CloudHSM cluster',
-    key: { algorithm: 'aes', size: '256', ...ACTIVE },
-    keystores: [{ type: 'aws_cloudhsm', group: 'HSM' }],
-  },
+/** One template for each other cloud. */
+export const OTHER_CLOUD_TEMPLATES = [
   {
     name: 'azure-rsa-3072',
     description: 'Signing keys, the same in a premium and a standard vault',
@@ -82,13 +71,34 @@ const TEMPLATES = [
   },
 ];
 
+/** One key for each other cloud, named as its keystores allow. */
+export const OTHER_CLOUD_KEYS = [
+  { label: 'payments-signing', template_name: 'azure-rsa-3072' },
+  { label: 'payments-data', template_name: 'google-aes-256' },
+  { label: 'Payments root', template_name: 'ibm-aes-256' },
+];
+
+const TEMPLATES = [
+  {
+    name: 'data-aes-256',
+    description: 'Data keys with the same material in every region',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [{ type: 'aws_kms', group: 'Production' }],
+  },
+  {
+    name: 'hsm-aes-256',
+    description: 'Keys that never leave the CloudHSM cluster',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [{ type: 'aws_cloudhsm', group: 'HSM' }],
+  },
+  ...OTHER_CLOUD_TEMPLATES,
+];
+
 const KEYS = [
   { label: 'payments/card-data', template_name: 'data-aes-256' },
   { label: 'payments/tokens', template_name: 'data-aes-256' },
   { label: 'payments/root', template_name: 'hsm-aes-256' },
-  { label: 'payments-signing', template_name: 'azure-rsa-3072' },
-  { label: 'payments-data', template_name: 'google-aes-256' },
-  { label: 'Payments root', template_name: 'ibm-aes-256' },
+  ...OTHER_CLOUD_KEYS,
 ];
 
 /**
