@@ -224,7 +224,9 @@ async function merged(
   keystore: Keystore,
   secrets: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
-  const all = { ...(await openCredentials(deployment, keystore)), ...secrets };
+  // All of them given anew are taken also where those before cannot be opened any more.
+  const kept = keystore.secretNames.every((name) => name in secrets) ? {} : await openCredentials(deployment, keystore);
+  const all = { ...kept, ...secrets };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
 }
 
