@@ -16,11 +16,7 @@ export function requireLocation(name: string): string {
 
 export function getLocation({ name }: Call): Answer {
   const locationId = requireLocation(name);
-  return {
-    name,
-    locationId,
-    metadata: { '@type': 'type.googleapis.com/google.cloud.kms.v1.LocationMetadata', hsmAvailable: true },
-  };
+  return { name, locationId, labels: { 'cloud.googleapis.com/region': locationId } };
 }
 
 const shownKeyRing = ({ name, createdAt }: KeyRing): Answer => ({ name, createTime: timestamp(createdAt) });

@@ -1,9 +1,11 @@
 import * as fc from 'fast-check';
+import { readFileSync } from 'node:fs';
 import { generateKeyPairSync, privateDecrypt, createDecipheriv, randomBytes, constants } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { faultFromAnswer, faultFromSilence, faultFromTokenAnswer } from '../../lib/drivers/google-kms/faults.ts';
 import {
   GOOGLE_KEY_RULES,
+  GOOGLE_PERMISSIONS,
   GOOGLE_PURPOSES,
   GOOGLE_TAG_LIMITS,
   googleKeySort,
@@ -257,5 +259,38 @@ describe('wrapping for an import job', () => {
       const decipher = createDecipheriv('id-aes256-wrap-pad', aesKey, Buffer.from('A65959A6', 'hex'));
       expect(Buffer.concat([decipher.update(wrapped.subarray(384)), decipher.final()]).equals(material)).toBe(true);
     }
+  });
+});
+
+describe('the documentation of google_kms', () => {
+  const text = readFileSync(new URL('../../docs/keystores/google-kms.md', import.meta.url), 'utf8');
+  const cells = (line: string) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', ''));
+
+  it('has the table that keys are refused by', () => {
+    const values: readonly string[] = GOOGLE_KMS_ALGORITHMS;
+    const rows = text
+      .split('\n')
+      .map(cells)
+      .filter(([value]) => values.includes(value ?? ''));
+    expect(rows).toEqual(
+      GOOGLE_KEY_RULES.map((rule) => [
+        rule.value,
+        rule.algorithm,
+        rule.size,
+        rule.purpose,
+        rule.digest ?? '',
+        rule.protections.join(', '),
+        rule.materials.join(', '),
+        rule.operations.join(', '),
+      ]),
+    );
+  });
+
+  it('names the permissions that the tests run with', () => {
+    expect(text.match(/^cloudkms\.\S+$/gm)).toEqual(GOOGLE_PERMISSIONS);
   });
 });

@@ -10,7 +10,7 @@ export type GooglePurpose = (typeof GOOGLE_PURPOSES)[number];
 export type GoogleProtection = 'software' | 'hsm';
 
 /** What a key of a purpose can do. */
-export type GoogleOperation = 'encrypt' | 'decrypt' | 'sign' | 'verify' | 'mac_sign' | 'mac_verify';
+export type GoogleOperation = 'encrypt' | 'decrypt' | 'sign' | 'mac_sign' | 'mac_verify';
 
 /** One sort of key that Google Cloud KMS can hold: one value of `google_kms_algorithm`. */
 export interface GoogleKeyRule {
