@@ -1,9 +1,10 @@
 /** `npm run bench`: every benchmark, as a table or with `--json` as JSON. Ends with 1 when a goal is missed. Names given run those only. */
+import { bundlesBenchmark } from './bundles.ts';
 import { isMet, table } from './frame.ts';
 import type { Benchmark, Figure } from './frame.ts';
 import { listKeysBenchmark } from './list-keys.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [listKeysBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [bundlesBenchmark, listKeysBenchmark];
 
 const { argv, versions, arch } = process;
 const json = argv.includes('--json');
