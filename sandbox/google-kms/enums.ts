@@ -43,7 +43,7 @@ export function readEnum<E extends EnumName>(name: E, given: unknown, field: str
   const values = numbers[name] as Record<string, number>;
   if (typeof given === 'string') {
     if (given.endsWith('_UNSPECIFIED')) return undefined;
-    if (given in values) return given as EnumValue<E>;
+    if (Object.hasOwn(values, given)) return given as EnumValue<E>;
     const byNumber = /^\d+$/.test(given) ? Number(given) : undefined;
     if (byNumber !== undefined) return readEnum(name, byNumber, field);
   }
