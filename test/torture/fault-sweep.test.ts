@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REGIONS } from '../../sandbox/aws-accounts.ts';
 import { MUTATIONS } from './faults/mutations.ts';
+import type { Mutation } from './faults/mutations.ts';
 import { shuffled } from './faults/shuffled.ts';
 import { casesOf, FaultSweep } from './faults/sweep.ts';
 import type { Case, Ending, Recording } from './faults/sweep.ts';
@@ -60,6 +62,27 @@ describe('one call that fails, of all that a mutation makes', { timeout: 120_000
     const met = endings.filter(({ answered }) => answered !== 'not met');
     expect(met.length).toBeGreaterThan(CASES * 0.8);
     expect(met.filter(({ answered }) => answered === 'killed')).not.toEqual([]);
+  });
+
+  it('would be noticed to have left a twin', async () => {
+    const twins: Mutation = {
+      name: 'twins',
+      operation: 'DeactivateManagedKey',
+      resource: 'managed_key',
+      async prepare(stage) {
+        await stage.vault();
+        await stage.keystore(REGIONS[0]);
+        const template = await stage.template();
+        const [one, other] = [await stage.key(template, 'one'), await stage.key(template, 'other')];
+        await stage.operator.tag(stage.inAws(other.id, REGIONS[0]), { 'shearline:key': one.id });
+        return { method: 'POST', path: `/managed_keys/${one.id}/deactivate` };
+      },
+    };
+    const [recording = missing()] = await sweep.run([twins], sweep.record);
+    const strike = { site: 'DynamoDB TransactWriteItems #1', fault: 'denied' } as const;
+    const [ending] = await sweep.run([strike], (lane, each) => sweep.play(lane, recording, each));
+    expect(ending?.answered).toBe(500);
+    expect(ending?.problems).toContain(`A twin: one#1 in ${REGIONS[0]}.`);
   });
 
   it('brings no key and no credential to light: not in a log, a record, an answer or a file', () => {

@@ -25,7 +25,7 @@ export interface Ground {
   readonly kms: AwsKmsSandbox;
   readonly issuer: Issuer;
   readonly accounts: readonly LaneAccount[];
-  /** Where DynamoDB and AWS KMS keep what they are given. */
+  /** Where DynamoDB and AWS KMS keep what they are given, and the functions' log is. */
   readonly folder: string;
   /** A token of somebody who may do everything. */
   token(): Promise<string>;

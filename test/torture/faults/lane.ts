@@ -41,7 +41,8 @@ export class Lane {
     });
     this.#documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
     this.#custodyClient = new KMSClient({
-      endpoint: ground.kms.endpoint,
+      // What it hands out to whoever prepares and recovers is a canary too.
+      endpoint: proxy.endpoint,
       region: CUSTODY_REGION,
       credentials: CUSTODY_ACCOUNT,
     });

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { auditEvent } from '../../../lib/records/audit.ts';
 import type { AuditEvent } from '../../../lib/records/audit.ts';
 import type { KeyInstance } from '../../../lib/keys/key.ts';
@@ -57,7 +59,6 @@ export class FaultSweep {
   readonly #ground: Ground;
   readonly #lanes: readonly Lane[];
   readonly #token: string;
-  #unread = '';
 
   private constructor(ground: Ground, lanes: readonly Lane[], token: string) {
     this.#ground = ground;
@@ -69,8 +70,9 @@ export class FaultSweep {
     const ground = await startGround(lanes);
     const opened: Lane[] = [];
     const sweep = new FaultSweep(ground, opened, await ground.token());
+    const log = join(ground.folder, 'functions.log');
     const said = (text: string) => {
-      sweep.#unread += text;
+      appendFileSync(log, text);
     };
     for (let lane = 0; lane < lanes; lane += 1) opened.push(await Lane.open(ground, lane, said));
     for (const { secretAccessKey } of ground.accounts) {
@@ -110,8 +112,7 @@ export class FaultSweep {
   record = async (lane: Lane, mutation: Mutation): Promise<Recording> => {
     const { stage, asked } = await this.#prepare(lane, mutation);
     const before = await this.#snapshot(lane, stage);
-    const { answer } = await this.#ask(lane, stage, asked, randomUUID(), undefined);
-    const sites = [...lane.proxy.sites];
+    const { answer, sites } = await this.#ask(lane, stage, asked, randomUUID(), undefined);
     if (answer === undefined || answer.status >= 300) {
       throw new Error(`${mutation.name} does not succeed: ${answer?.status ?? 'no answer'} ${answer?.body ?? ''}`);
     }
@@ -186,15 +187,19 @@ export class FaultSweep {
     asked: Asked,
     trace: string,
     strike: Omit<Strike, 'kill'> | undefined,
-  ): Promise<{ answer: WireAnswer | undefined; struck: boolean }> {
+  ): Promise<{ answer: WireAnswer | undefined; struck: boolean; sites: readonly string[] }> {
     const functions = await lane.functions();
     const kill = () => {
       functions.kill();
     };
-    lane.proxy.arm((call) => siteName(call, stage.roles), strike === undefined ? undefined : { ...strike, kill });
+    const nameOf = (call: WireCall) => siteName(call, stage.roles);
+    lane.proxy.arm(nameOf, strike === undefined ? undefined : { ...strike, kill });
     const remainingMs = strike?.fault.startsWith('timeout') === true ? SHORT_MS : ENOUGH_MS;
     const answer = await functions.send(this.#request(asked, trace), remainingMs);
-    return { answer, struck: lane.proxy.struck };
+    const { struck, sites } = lane.proxy;
+    // Whoever recovers meets no fault.
+    lane.proxy.arm(nameOf);
+    return { answer, struck, sites };
   }
 
   #request({ method, path, body }: Asked, trace: string): RawRequest {
@@ -214,7 +219,7 @@ export class FaultSweep {
     };
   }
 
-  /** Looks for canaries in what the functions have printed and answered, and in every attribute of every item. */
+  /** Looks for canaries in what the functions have answered, and in every attribute of every item. */
   #look(lane: Lane, items: readonly RawItem[], answer: WireAnswer | undefined): void {
     for (const plaintext of lane.proxy.plaintexts) {
       this.canaries.add('a plaintext of AWS KMS', Buffer.from(plaintext, 'base64'));
@@ -222,13 +227,11 @@ export class FaultSweep {
     const report = (where: string, content: Uint8Array | string) => {
       for (const what of this.canaries.foundIn(content)) this.leaks.add(`${what} in ${where}`);
     };
-    report('a log', this.#unread);
-    this.#unread = '';
     if (answer !== undefined) report('an answer', JSON.stringify(answer));
     for (const item of items) report(`item ${String(item['pk'])} ${String(item['sk'])}`, bytesIn(item));
   }
 
-  /** Looks once more, into the files of the database and of the sandbox. */
+  /** Looks for all of them in whatever the functions have printed, and in the files of the database and of the sandbox. */
   lookIntoFiles(): void {
     for (const leak of this.canaries.foundUnder(this.#ground.folder)) this.leaks.add(leak);
   }
