@@ -54,6 +54,7 @@ export function instanceOf(given: Partial<KeyInstance> = {}): KeyInstance {
     binding: { idInKeystore: 'arn:ours', fingerprint: 'f1' },
     intendedAt: THEN,
     createSentAt: undefined,
+    rotationSentAt: undefined,
     fence: 7,
     touchedAt: undefined,
     open: undefined,

@@ -134,14 +134,14 @@ async function converge(
   claimedInstance: KeyInstance,
   signal: AbortSignal,
 ): Promise<void> {
-  const work: Work = { deployment, key, instance: claimedInstance, signal, acted: false };
+  const work: Work = { deployment, key, instance: claimedInstance, signal, sent: new Set() };
   try {
     const end = await approach(work);
     await finish(work, end);
   } catch (error) {
     if (!(error instanceof Superseded)) throw error;
     // A step of ours may have come after the newer decision's last look: let it be looked at once more.
-    if (work.acted) await reopen(deployment, claimedInstance);
+    if (work.sent.size > 0) await reopen(deployment, claimedInstance, work.sent);
   }
 }
 
@@ -150,8 +150,8 @@ interface Work {
   readonly key: ManagedKey | undefined;
   instance: KeyInstance;
   readonly signal: AbortSignal;
-  /** Whether anything was sent that changes the keystore. */
-  acted: boolean;
+  /** The steps of which anything may have been sent to the keystore. */
+  readonly sent: Set<StepName>;
 }
 
 /** How an approach ended: the last look, and whether anything is left to be done later. */
@@ -222,17 +222,17 @@ async function adopt(work: Work, seen: Seen): Promise<void> {
     binding: { idInKeystore: seen.idInKeystore, fingerprint },
     createSentAt: undefined,
     // A key that was made for this very version has no version before it to be rotated from.
-    ...(spec.material === 'native' ? { rotating: false } : {}),
+    ...(spec.material === 'native' ? { rotating: false, rotationSentAt: undefined } : {}),
   });
 }
 
 /**
- * A first rotation starts from the material that the keystore has now, also where that is not the one we recorded; from then on a current
- * material that is another means that this rotation has had its effect.
+ * A rotation starts from the material that the keystore has when it is first sent, also where that is not the one we recorded; from then on
+ * a current material that is another means that this rotation has had its effect.
  */
 async function rotateFromWhatIsThere(work: Work, seen: Seen, steps: readonly StepName[]): Promise<void> {
-  const { open, binding } = work.instance;
-  if (!steps.includes('rotate') || work.acted || open?.attempts !== 1) return;
+  const { rotationSentAt, binding } = work.instance;
+  if (!steps.includes('rotate') || rotationSentAt !== undefined) return;
   if (binding === undefined || seen.presence === 'absent' || seen.fingerprint === binding.fingerprint) return;
   await record(work, { binding: { ...binding, fingerprint: seen.fingerprint } });
 }
@@ -247,9 +247,11 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
     // Nothing lost is to be looked for where no create can have been sent.
     const firstAttempt = work.instance.createSentAt === undefined;
     if (name === 'create') await record(work, { createSentAt: deployment.clock() });
+    else if (name === 'rotate')
+      await record(work, { rotationSentAt: work.instance.rotationSentAt ?? deployment.clock() });
     else await requireFence(work);
     try {
-      work.acted = true;
+      work.sent.add(name);
       const binding = await step(keyInKeystore(work.instance, work.key), {
         signal,
         firstAttempt,
@@ -260,7 +262,7 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
       await record(work, {
         binding: binding ?? work.instance.binding,
         touchedAt: deployment.clock(),
-        ...(brought ? { rotating: false } : {}),
+        ...(brought ? { rotating: false, rotationSentAt: undefined } : {}),
         ...(name === 'create' ? { createSentAt: undefined } : {}),
       });
     } catch (error) {
@@ -305,7 +307,7 @@ async function requireFence(work: Work): Promise<void> {
 
 async function record(
   work: Work,
-  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open' | 'rotating' | 'createSentAt'>> & {
+  change: Partial<Pick<KeyInstance, 'touchedAt' | 'open' | 'rotating' | 'createSentAt' | 'rotationSentAt'>> & {
     readonly binding?: Binding | undefined;
   },
 ): Promise<void> {
@@ -365,13 +367,15 @@ export async function forget(deployment: Deployment, instance: KeyInstance): Pro
   }
 }
 
-async function reopen(deployment: Deployment, of: KeyInstance): Promise<void> {
+/** What a late step left, a look sees; but not a name or a tag that the key had in between: those are brought in line once more. */
+async function reopen(deployment: Deployment, of: KeyInstance, sent: ReadonlySet<StepName>): Promise<void> {
+  const details = sent.has('create') || sent.has('rename') || sent.has('tag');
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const instance = await readInstance(deployment.database, of);
     // Whoever has it open looks again by itself.
     if (instance === undefined || instance.open !== undefined) return;
     const now = deployment.clock();
-    const again = claimed(instance, 'sync', now);
+    const again = claimed(instance, 'sync', now, { details });
     const open = again.open === undefined ? undefined : { ...again.open, dueAt: now };
     if (await deployment.database.write(fencedInstance({ ...again, open }, instance.fence))) return;
   }

@@ -160,6 +160,7 @@ export function newInstance(key: ManagedKey, keystoreId: string, now: Date): Key
     binding: undefined,
     intendedAt: now,
     createSentAt: undefined,
+    rotationSentAt: undefined,
     fence: 0,
     touchedAt: undefined,
     open: undefined,

@@ -112,6 +112,11 @@ export interface KeyInstance {
   readonly intendedAt: Date;
   /** When a create was sent whose answer has not come: a key of ours may be there, or come yet, that has no name to be seen by. */
   readonly createSentAt: Date | undefined;
+  /**
+   * When the rotation that it waits for (`rotating`) was first sent: from then on, a current material that is not the one of `binding` means
+   * that it has had its effect.
+   */
+  readonly rotationSentAt: Date | undefined;
   /** Rises with every write of this item: whoever holds an older number writes nothing. */
   readonly fence: number;
   /** When we last changed it there: until it has settled, a scan does not judge it. */

@@ -174,6 +174,7 @@ const keyInstance = itemCodec<KeyInstance>(
     binding: maybe(z.object({ idInKeystore: text, fingerprint: maybe(text) })),
     intendedAt: instant,
     createSentAt: maybe(instant),
+    rotationSentAt: maybe(instant),
     fence: count,
     touchedAt: maybe(instant),
     open: maybe(

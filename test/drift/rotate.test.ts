@@ -89,6 +89,18 @@ describe('a rotation', () => {
     },
   );
 
+  it('in place that is done but for its tag is finished by sync, and not taken for the version before', async () => {
+    const { id } = await deployment.create(place, 'done-but-for-its-tag');
+    deployment.kms.faults.add({ kind: 'denied', operation: 'TagResource', region: SECOND, times: 1 });
+    await rotated(id);
+    expect(deployment.keyInAws(id, SECOND).tags['shearline:version']).toBe('1');
+    const { currentKeyMaterialId } = deployment.keyInAws(id, SECOND);
+    await deployment.sync(id);
+    await deployment.settle();
+    expect(deployment.keyInAws(id, SECOND)).toMatchObject({ currentKeyMaterialId, tags: { 'shearline:version': '2' } });
+    await expectWell(id);
+  });
+
   const ANEW: readonly (readonly [string, FaultKind])[] = [
     ['CreateKey', 'reset_after'],
     ['ImportKeyMaterial', 'reset_after'],

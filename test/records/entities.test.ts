@@ -153,6 +153,7 @@ const instances: fc.Arbitrary<KeyInstance> = fc.record({
   binding: maybe(fc.record({ idInKeystore: text, fingerprint: maybe(text) })),
   intendedAt: moment,
   createSentAt: maybe(moment),
+  rotationSentAt: maybe(moment),
   fence: count,
   touchedAt: maybe(moment),
   open: maybe(
