@@ -228,7 +228,7 @@ describe('scan, sync, realign and resume of one key at once', () => {
     ]);
   const ours = (path: string, region: string) => inAws(path).find((each) => each.region === region)?.arn ?? '';
 
-  it.each([
+  const TAMPERINGS: readonly (readonly [what: string, tamper: (arn: string) => void | Promise<void>])[] = [
     ['was disabled', (arn: string) => api.kms.operator.disable(arn)],
     [
       'lost its material',
@@ -244,7 +244,8 @@ describe('scan, sync, realign and resume of one key at once', () => {
         api.kms.operator.purge(arn);
       },
     ],
-  ])('that %s: in the end it is there once, as it should be', async (what, tamper) => {
+  ];
+  it.each(TAMPERINGS)('that %s: in the end it is there once, as it should be', async (what, tamper) => {
     const path = await newKey(what.replaceAll(' ', '-'));
     for (const round of times(3)) {
       await tamper(ours(path, round % 2 === 0 ? 'us-east-1' : 'eu-central-1'));
