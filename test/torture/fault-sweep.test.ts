@@ -3,7 +3,7 @@ import { REGIONS } from '../../sandbox/aws-accounts.ts';
 import { MUTATIONS } from './faults/mutations.ts';
 import type { Mutation } from './faults/mutations.ts';
 import { shuffled } from './faults/shuffled.ts';
-import { casesOf, FaultSweep } from './faults/sweep.ts';
+import { casesOf, FaultSweep, nameOf } from './faults/sweep.ts';
 import type { Case, Ending, Recording } from './faults/sweep.ts';
 import { summaryOf } from './faults/table.ts';
 
@@ -55,9 +55,7 @@ describe('one call that fails, of all that a mutation makes', { timeout: 120_000
     );
     console.log(summaryOf(endings));
     expect(
-      endings.flatMap(({ case: { mutation, site, fault }, problems }) =>
-        problems.map((problem) => `${mutation.name}: ${site}: ${fault}: ${problem}`),
-      ),
+      endings.flatMap(({ case: each, problems }) => problems.map((problem) => `${nameOf(each)}: ${problem}`)),
     ).toEqual([]);
     const met = endings.filter(({ answered }) => answered !== 'not met');
     expect(met.length).toBeGreaterThan(CASES * 0.8);

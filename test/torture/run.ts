@@ -1,11 +1,12 @@
 /**
  * `npm run torture`: every fault at every call of every mutation. `--seed <number>` chooses the order; `--count <number>` plays that many
  * cases and no more; `--only <text>` keeps to mutations, calls and faults with this text in “mutation: call: fault”. `--lanes <number>` cases
- * are played at once. Ends with 1 when anything was lost, doubled, forgotten or leaked.
+ * are played at once; Ctrl-C ends it after those, with the tables of what was played. Ends with 1 when anything was lost, doubled, forgotten
+ * or leaked.
  */
 import { parseArgs } from 'node:util';
-import { casesOf, FaultSweep } from './faults/sweep.ts';
-import type { Case, Ending } from './faults/sweep.ts';
+import { casesOf, FaultSweep, nameOf } from './faults/sweep.ts';
+import type { Ending } from './faults/sweep.ts';
 import { MUTATIONS } from './faults/mutations.ts';
 import { shuffled } from './faults/shuffled.ts';
 import { summaryOf, tableOf } from './faults/table.ts';
@@ -18,9 +19,11 @@ const { values } = parseArgs({
     lanes: { type: 'string', default: '4' },
   },
 });
-const nameOf = ({ mutation, site, fault }: Case) => `${mutation.name}: ${site}: ${fault}`;
 
 const sweep = await FaultSweep.start(Number(values.lanes));
+process.once('SIGINT', () => {
+  sweep.stop();
+});
 const started = performance.now();
 const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
 try {
@@ -50,7 +53,8 @@ try {
     },
   );
   sweep.lookIntoFiles();
-  const inOrder = all.flatMap((each) => endings.filter((ending) => nameOf(ending.case) === nameOf(each)));
+  const ended = new Map(endings.map((ending) => [nameOf(ending.case), ending]));
+  const inOrder = all.flatMap((each) => ended.get(nameOf(each)) ?? []);
   console.log(`${tableOf(inOrder)}\n\n${summaryOf(inOrder)}\n`);
   const wrong = endings.filter(({ problems }) => problems.length > 0).length;
   const notMet = endings.filter(({ answered }) => answered === 'not met').length;

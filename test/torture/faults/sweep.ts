@@ -59,6 +59,7 @@ export class FaultSweep {
   readonly #ground: Ground;
   readonly #lanes: readonly Lane[];
   readonly #token: string;
+  #stopped = false;
 
   private constructor(ground: Ground, lanes: readonly Lane[], token: string) {
     this.#ground = ground;
@@ -87,6 +88,11 @@ export class FaultSweep {
     await this.#ground.close();
   }
 
+  /** Nothing more is begun. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** Plays all of these, each lane one at a time. `done` hears of each as it ends. */
   async run<Given, Made>(
     work: readonly Given[],
@@ -97,7 +103,7 @@ export class FaultSweep {
     const waiting = [...work.entries()];
     await Promise.all(
       this.#lanes.map(async (lane) => {
-        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        for (let next = waiting.shift(); next !== undefined && !this.#stopped; next = waiting.shift()) {
           const [position, given] = next;
           const ending = await play(lane, given);
           made[position] = ending;
@@ -274,11 +280,14 @@ interface Keyed {
   readonly sk?: { readonly S?: string };
 }
 
-/** Every fault at every call of these mutations. */
-export function casesOf(recordings: readonly Recording[], faults: readonly WireFault[] = WIRE_FAULTS): Case[] {
-  return recordings.flatMap(({ mutation, sites }) =>
-    sites.flatMap((site) => faults.map((fault) => ({ mutation, site, fault }))),
-  );
+/** In words: “mutation: call: fault”. */
+export const nameOf = ({ mutation, site, fault }: Case): string => `${mutation.name}: ${site}: ${fault}`;
+
+/** Every fault at every call of these mutations. In their order, which is not that of a run: keystores are called at the same time. */
+export function casesOf(recordings: readonly Recording[]): Case[] {
+  return recordings
+    .flatMap(({ mutation, sites }) => sites.flatMap((site) => WIRE_FAULTS.map((fault) => ({ mutation, site, fault }))))
+    .sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
 }
 
 function stateOf({ before, after }: Recording, found: Snapshot): Ending['state'] {
