@@ -76,10 +76,13 @@ export interface TestDeployment extends Deployment {
 }
 
 /** Starts it. The environment of this process, from which the AWS SDK takes its endpoint, is set to it: one for each test file. */
-export async function startDeployment(config: { readonly settlingSeconds?: number } = {}): Promise<TestDeployment> {
+export async function startDeployment(
+  config: { readonly settlingSeconds?: number } = {},
+  startTable: () => Promise<TestTable> = startTestTable,
+): Promise<TestDeployment> {
   const time = sandboxClock();
   const [table, kms] = await Promise.all([
-    startTestTable(),
+    startTable(),
     startAwsKmsSandbox({ clock: time, accounts: [KEYSTORE_ACCOUNT, CUSTODY_ACCOUNT] }),
   ]);
   const { database } = table;
