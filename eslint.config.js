@@ -31,4 +31,11 @@ export default tseslint.config(
     files: ['sandbox/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
+  {
+    // A reference model speaks of a few of many actions, and says what it does with the others by default.
+    files: ['test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+    },
+  },
 );

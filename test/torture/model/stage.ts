@@ -74,7 +74,8 @@ let stages = 0;
 
 export async function setStage(deployment: TestDeployment): Promise<Stage> {
   stages += 1;
-  const { database, attempt } = deployment;
+  const { database } = deployment;
+  const attempt: typeof deployment.attempt = (operation) => deployment.attempt(operation);
   const vault = await createVault(deployment, attempt('CreateVault'), { name: `stage ${stages}` });
   const keystores = {
     first: await connect(deployment, vault.id, 'first'),
