@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import * as z from 'zod/mini';
 import { expectStatus } from './api-client.ts';
 import type { ApiClient, Json } from './api-client.ts';
@@ -113,9 +114,10 @@ export async function seed(
   const vaultId = await ensure(client, 'vaults', { name: 'Payments', description: 'The sample vault' });
   const vault = { id: vaultId };
   const keystores = [...KEYSTORES(customKeyStoreId), ...others];
-  await Promise.all(keystores.map((keystore) => ensure(client, 'keystores', { vault, ...keystore })));
-  await Promise.all(TEMPLATES.map((template) => ensure(client, 'templates', { vault, ...template })));
-  await Promise.all(KEYS.map((key) => ensure(client, 'managed_keys', { vault, ...key })));
+  // One after the other: every parallel call to a function would start another copy of it here, which takes longer than the call.
+  for (const keystore of keystores) await ensure(client, 'keystores', { vault, ...keystore });
+  for (const template of TEMPLATES) await ensure(client, 'templates', { vault, ...template });
+  await pMap(KEYS, (key) => ensure(client, 'managed_keys', { vault, ...key }), { concurrency: 2 });
   return { keystores: keystores.length, templates: TEMPLATES.length, keys: KEYS.length };
 }
 
