@@ -50,6 +50,7 @@ try {
       endings.push(ending);
       for (const problem of ending.problems) console.log(`WRONG ${nameOf(ending.case)}\n  ${problem}`);
       if (endings.length % 50 === 0) console.log(`${endings.length}/${cases.length} after ${seconds()} s`);
+      if (endings.length % 250 === 0) console.log(`${summaryOf(endings)}\n`);
     },
   );
   sweep.lookIntoFiles();
