@@ -110,7 +110,8 @@ function planGone(_instance: Planned, seen: Seen): Plan {
 
 function withDetails(instance: Planned, plan: Plan): Plan {
   if (instance.wanted === 'gone') return plan;
-  const details: StepName[] = instance.current ? ['rename', 'tag'] : ['tag'];
+  // An older version has no name to get, but perhaps one to lose: that of before the edit.
+  const details: StepName[] = ['rename', 'tag'];
   switch (plan.outcome) {
     case 'agrees':
       return { outcome: 'steps', steps: details };

@@ -119,7 +119,7 @@ describe('the plan', () => {
     const open = { open: DETAILS };
     expect(plan('enabled', present('enabled'), open)).toEqual(['rename', 'tag']);
     expect(plan('enabled', present('disabled', { name: 'missing' }), open)).toEqual(['enable', 'rename', 'tag']);
-    expect(plan('enabled', present('enabled'), { ...open, current: false })).toEqual(['tag']);
+    expect(plan('enabled', present('enabled'), { ...open, current: false })).toEqual(['rename', 'tag']);
     expect(plan('disabled', present('disabled'), open)).toEqual(['rename', 'tag']);
     expect(plan('disabled', ABSENT, open)).toBe('agrees');
     expect(plan('gone', present('pending_deletion'), open)).toBe('agrees');

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decideEdit, edit } from '../../lib/keys/edit.ts';
 import { decideRotation, rotate } from '../../lib/keys/rotate.ts';
 import type { FaultKind } from '../../sandbox/aws-kms/server.ts';
 import { FIRST, SECOND, startDeployment } from '../deployment.ts';
@@ -28,6 +29,15 @@ async function rotated(id: string): Promise<void> {
   const rotation = decideRotation(partition, partition.key, { subject: 'ada', now: deployment.clock() });
   const attempt = deployment.attempt('RotateManagedKey');
   await rotate(deployment, attempt, partition.key, rotation, new AbortController().signal);
+}
+
+async function renamed(id: string, label: string): Promise<void> {
+  const partition = await deployment.partition(id);
+  if (partition.key === undefined) throw new Error('There is no such key.');
+  const by = { subject: 'ada', now: deployment.clock() };
+  const decision = decideEdit(partition, partition.key, { label }, by);
+  const attempt = deployment.attempt('UpdateManagedKey');
+  await edit(deployment, attempt, partition.key, decision, new AbortController().signal);
 }
 
 async function expectWell(id: string): Promise<void> {
@@ -125,6 +135,18 @@ describe('a rotation', () => {
       await expectWell(id);
     },
   );
+
+  it('takes the name of before from an older version that was renamed and did not hear of it', async () => {
+    const { id } = await deployment.create(hmac, 'renamed-and-rotated');
+    deployment.kms.faults.add({ kind: 'denied', operation: 'ListResourceTags', region: FIRST });
+    await renamed(id, 'renamed-and-rotated-since');
+    deployment.kms.faults.clear();
+    await rotated(id);
+    await deployment.settle();
+    const named = deployment.keysInAws(id, FIRST).map(({ aliases, tags }) => [tags['shearline:version'], ...aliases]);
+    expect(named.toSorted()).toEqual([['1'], ['2', 'alias/renamed-and-rotated-since']]);
+    await expectWell(id);
+  });
 
   it('while a region is unreachable is finished there when it is back', async () => {
     const { id } = await deployment.create(place, 'half-rotated');
