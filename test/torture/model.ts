@@ -7,9 +7,11 @@ import { startDeployment } from '../deployment.ts';
 import type { TestDeployment } from '../deployment.ts';
 import { startTestTable } from '../table.ts';
 import { step } from './model/actions.ts';
+import type { Action } from './model/actions.ts';
 import { Episode } from './model/episode.ts';
 import type { Tally } from './model/episode.ts';
 import { withoutPauses } from './model/haste.ts';
+import { smallest } from './model/shrinking.ts';
 import { startTableInMemory } from './model/table-in-memory.ts';
 
 /** The steps of one episode at most; each begins with an empty vault and empty clouds. */
@@ -25,6 +27,12 @@ export interface ModelRun {
   readonly table?: 'embedded' | 'in_memory';
   /** Told every few seconds how far it is. */
   readonly progress?: (done: ModelReport) => void;
+}
+
+interface Stage {
+  readonly deployment: TestDeployment;
+  /** Forgets the records of the episodes that are over, where that is possible. */
+  empty(): void;
 }
 
 export interface ModelReport extends Tally {
@@ -59,9 +67,8 @@ export async function runModel({ seed, commands, table = 'in_memory', progress }
   let told = began;
   try {
     while (tally.commands < commands) {
-      await playEpisode(deployment, seed + episodes, tally);
+      await playEpisode({ deployment, empty: () => inMemory?.empty() }, seed + episodes, tally);
       episodes += 1;
-      inMemory?.empty();
       if (progress !== undefined && performance.now() - told > 5_000) {
         told = performance.now();
         progress(report());
@@ -74,25 +81,44 @@ export async function runModel({ seed, commands, table = 'in_memory', progress }
   }
 }
 
-async function playEpisode(deployment: TestDeployment, seed: number, tally: Tally): Promise<void> {
-  const property = fc.asyncProperty(fc.array(step, { maxLength: STEPS, size: 'max' }), async (steps) => {
-    const episode = await Episode.begin(deployment, tally);
-    try {
-      for (const actions of steps) await episode.play(actions);
-      await episode.play([{ settle: 'all' }]);
-    } finally {
-      await episode.end();
-    }
-  });
-  const found = await fc.check(property, { seed, numRuns: 1, interruptAfterTimeLimit: SHRINKING_MS });
-  if (!found.failed) return;
-  const [steps = []] = found.counterexample ?? [];
-  const said = found.errorInstance instanceof Error ? found.errorInstance : new Error(String(found.errorInstance));
+/** Plays one episode; when it breaks a promise, looks for a smaller one that breaks the same, and throws that. */
+async function playEpisode(stage: Stage, seed: number, tally: Tally): Promise<void> {
+  const [steps = []] = fc.sample(fc.array(step, { maxLength: STEPS, size: 'max' }), { seed, numRuns: 1 });
+  const first = await failureOf(stage, steps, tally);
+  if (first === undefined) return;
+  let last = first;
+  const breaksTheSame = async (part: Steps) => {
+    const failure = await failureOf(stage, part, tally);
+    if (failure === undefined || promiseOf(failure) !== promiseOf(first)) return false;
+    last = failure;
+    return true;
+  };
+  const least = await smallest(steps, breaksTheSame, SHRINKING_MS);
   throw new Error(
-    `${said.message}\nafter (seed ${seed}, ${found.numShrinks} times made smaller):\n` +
-      steps.map((actions) => `  ${JSON.stringify(actions.length === 1 ? actions[0] : actions)}`).join('\n'),
-    { cause: said },
+    `${last.message}\nafter (seed ${seed}, ${least.length} of ${steps.length} steps):\n` +
+      least.map((actions) => `  ${JSON.stringify(actions.length === 1 ? actions[0] : actions)}`).join('\n'),
+    { cause: last },
   );
+}
+
+type Steps = readonly (readonly Action[])[];
+
+async function failureOf(stage: Stage, steps: Steps, tally: Tally): Promise<Error | undefined> {
+  const episode = await Episode.begin(stage.deployment, tally);
+  try {
+    for (const actions of steps) await episode.play(actions);
+    await episode.play([{ settle: 'all' }]);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    await episode.end();
+    stage.empty();
+  }
+}
+
+function promiseOf({ message }: Error): string {
+  return message.split(':', 1)[0] ?? '';
 }
 
 export function shown(report: ModelReport): string {
