@@ -74,16 +74,14 @@ export async function sync(
   await verify(deployment, key, sharedWith(work, repairs), signal);
 }
 
-/** Older versions that were found out of order in keys that a newer one has just repaired: what was said of them is not true any more. */
+/** Older versions in keys that a newer one has just repaired: what was said of them may not be true any more. */
 function sharedWith(work: readonly KeyInstance[], repairs: readonly PlannedRepair[]): KeyInstance[] {
   return repairs
-    .map(({ verified }) => verified)
+    .map(({ verified }) => verified.instance)
     .filter(
-      ({ instance, observed }) =>
+      (instance) =>
         instance.outgrown &&
-        observed.keystoreSyncFlag !== 'ok' &&
         work.some(({ keystoreId }) => keystoreId === instance.keystoreId) &&
         !work.some((each) => instanceId(each) === instanceId(instance)),
-    )
-    .map(({ instance }) => instance);
+    );
 }
