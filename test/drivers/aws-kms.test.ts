@@ -382,6 +382,26 @@ describe('aws_kms', () => {
       },
     );
 
+    it.each([false, true])(
+      'first finishes one to the version before that was cut short (and goes on if it is itself cut short: %s)',
+      async (isItself) => {
+        const first = await imported();
+        const [second, third] = [makeMaterial(IMPORTED), makeMaterial(IMPORTED)];
+        sandbox.faults.add({ kind: 'denied', operation: 'RotateKeyOnDemand', times: 1 });
+        await faultOf(run(driver, 'rotate', { ...first, version: 2 }, second));
+        if (isItself) {
+          sandbox.faults.add({ kind: 'denied', operation: 'ImportKeyMaterial', times: 1 });
+          await faultOf(run(driver, 'rotate', { ...first, version: 3 }, third));
+        }
+        const key = await run(driver, 'rotate', { ...first, version: 3 }, third);
+        expect(key.binding?.fingerprint).toBe(listed(key)?.currentKeyMaterialId);
+        expect(listed(key)?.tags['shearline:version']).toBe('3');
+        // Imported again, which proves that both are there.
+        await run(driver, 'import', key, third);
+        await run(driver, 'import', { ...key, version: 2, current: false }, second);
+      },
+    );
+
     it('does not take a rotation by somebody else for its own', async () => {
       const first = await imported();
       await sandbox.operator.replaceMaterial(arnOf(first));

@@ -87,7 +87,7 @@ export async function importMaterial(
   calls: KmsCalls,
 ): Promise<string | undefined> {
   const arn = boundArn(key);
-  const { wrapping } = ruleOf(key);
+  const { wrapping, rotatesInPlace } = ruleOf(key);
   const parameters = await ridingOut(signal, () => calls.importParameters(arn, wrapping, signal));
   const wrapped = await withMaterial((material) => Promise.resolve(wrap(material, parameters.publicKey, wrapping)));
   return calls.importMaterial(
@@ -97,9 +97,24 @@ export async function importMaterial(
       EncryptedKeyMaterial: wrapped,
       ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE',
       ...(as === undefined ? {} : { ImportType: as }),
+      // AWS keeps a description of each material where a key can have several.
+      ...(rotatesInPlace ? { KeyMaterialDescription: materialDescription(key.version) } : {}),
     },
     signal,
   );
+}
+
+const MATERIAL_DESCRIPTION = /^shearline version (\d+)$/;
+
+/** What AWS shows beside a material that we imported. */
+function materialDescription(version: number): string {
+  return `shearline version ${version}`;
+}
+
+/** The version whose material we imported under this description; undefined for somebody else's. */
+export function versionIn(description: string | undefined): number | undefined {
+  const version = MATERIAL_DESCRIPTION.exec(description ?? '')?.[1];
+  return version === undefined ? undefined : Number(version);
 }
 
 /** The initial value of AES key wrap with padding, RFC 5649 section 3. */

@@ -1,10 +1,11 @@
 import type { KeyInKeystore, Step, StepContext } from '../driver.ts';
+import type { RotationsListEntry } from '@aws-sdk/client-kms';
 import { KeystoreFault } from '../driver.ts';
 import type { KmsCalls } from './calls.ts';
 import { lookUntil, ridingOut } from './consistency.ts';
 import { isFault } from './faults.ts';
 import { ruleOf } from './fingerprint.ts';
-import { importMaterial } from './import.ts';
+import { importMaterial, versionIn } from './import.ts';
 import { boundArn, OWN_TAGS } from './names.ts';
 
 /**
@@ -46,19 +47,26 @@ async function rotateToNew(
 
 /**
  * What an earlier run has done is told by the key's materials; that they are ours, by importing the same bytes once more: for
- * bytes that AWS does not know as the key's it refuses.
+ * bytes that AWS does not know as the key's it refuses. A rotation to an earlier version that was cut short is finished first: AWS takes no
+ * other material while one is waiting.
  */
 async function rotateToOurs(
   key: KeyInKeystore,
   arn: string,
-  current: string | undefined,
+  before: string | undefined,
   context: StepContext,
   calls: KmsCalls,
 ): Promise<string> {
   const { signal } = context;
+  const isOfEarlier = ({ KeyMaterialDescription: description }: RotationsListEntry) =>
+    (versionIn(description) ?? key.version) < key.version;
   const materials = await calls.materialsOf(arn, signal);
-  const pending = materials.find((each) => each.KeyMaterialState === 'PENDING_ROTATION');
-  const alreadyRotated = pending === undefined && current !== key.binding?.fingerprint;
+  const waiting = materials.find((each) => each.KeyMaterialState === 'PENDING_ROTATION');
+  const overtaken = waiting !== undefined && isOfEarlier(waiting);
+  const pending = overtaken ? undefined : waiting;
+  const current = overtaken ? await rotateFrom(before, arn, calls, signal) : before;
+  const isEarlier = overtaken || materials.some((each) => each.KeyMaterialId === current && isOfEarlier(each));
+  const alreadyRotated = pending === undefined && current !== key.binding?.fingerprint && !isEarlier;
   const ours = await importMaterial(
     key,
     context,
