@@ -49,9 +49,55 @@ export interface AssociatedResource {
   readonly preventsKeyDeletion: boolean;
 }
 
+/** Where a key's bytes are when it is used. */
+export const PROTECTION_LEVELS = ['software', 'hsm'] as const;
+export type ProtectionLevel = (typeof PROTECTION_LEVELS)[number];
+
+/** What a key in a keystore can be used for: the same words for all providers. */
+export const KEY_OPERATIONS = [
+  'encrypt',
+  'decrypt',
+  'sign',
+  'verify',
+  'generate_mac',
+  'verify_mac',
+  'wrap',
+  'unwrap',
+  'rewrap',
+  'derive_shared_secret',
+] as const;
+export type KeyOperation = (typeof KEY_OPERATIONS)[number];
+
+/** How a new version of a key comes about in the provider's own terms. */
+export const NEW_VERSIONS = ['in_the_same_key', 'version_with_own_state', 'new_key'] as const;
+export type NewVersion = (typeof NEW_VERSIONS)[number];
+
+/** One sort of key that a keystore type can hold: a row of the table that its refusals are made by. */
+export interface Capability {
+  readonly algorithm: KeyAlgorithm;
+  /** As the contract writes it. */
+  readonly size: string;
+  /** The default first. */
+  readonly protections: readonly ProtectionLevel[];
+  readonly materials: readonly MaterialKind[];
+  readonly operations: readonly KeyOperation[];
+  /** What the provider calls such a key. */
+  readonly providerName: string;
+  /**
+   * The template's properties that lead to this row, each with the values that do. One that a template leaves out is as in the first row that
+   * fits otherwise. Where a property is a list, each of its members is one of the values.
+   */
+  readonly properties: Readonly<Record<string, readonly string[]>>;
+  /** Of the keystore's settings, those that must have one of these values; none where all keystores of the type are alike. */
+  readonly settings: Readonly<Record<string, readonly string[]>>;
+  readonly newVersion: NewVersion;
+}
+
 /** What is known of a keystore type without talking to one: rules and limits. All pure. */
 export interface KeystoreKind {
   readonly type: KeystoreType;
+  /** Every sort of key it can hold. `refuses` and `refusesIn` let pass exactly these. */
+  readonly capabilities: readonly Capability[];
   /** The kinds of material it can hold, the default first. */
   readonly materials: readonly [MaterialKind, ...MaterialKind[]];
   /** Whether its driver can reach a keystore through a proxy (`tls_proxy`). */
@@ -184,9 +230,10 @@ export interface StepContext {
   readonly firstAttempt?: boolean;
   /**
    * Lends the key version's plaintext material to `use` and zeroes it afterwards, whatever happens. Symmetric keys: the raw bytes;
-   * key pairs: PKCS #8 DER. Only for imported material.
+   * key pairs: PKCS #8 DER. Only for imported material. `version` is for a keystore that takes a key's newest material only beside all that
+   * it had before: an earlier version of the same key; this one when left out.
    */
-  readonly withMaterial: <T>(use: (material: Uint8Array) => Promise<T>) => Promise<T>;
+  readonly withMaterial: <T>(use: (material: Uint8Array) => Promise<T>, version?: number) => Promise<T>;
 }
 
 export type Health =

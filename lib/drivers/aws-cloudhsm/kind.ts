@@ -1,6 +1,13 @@
 import type { MaterialKind } from '../../keys/key.ts';
 import type { AwsKeyRule } from '../aws-kms/kind.ts';
-import { AWS_STEP_SECONDS, AWS_KEY_RULES, refusesAwsLabel, refusesAwsTags, refusesBy } from '../aws-kms/kind.ts';
+import {
+  AWS_STEP_SECONDS,
+  AWS_KEY_RULES,
+  awsCapabilities,
+  refusesAwsLabel,
+  refusesAwsTags,
+  refusesBy,
+} from '../aws-kms/kind.ts';
 import type { KeystoreKind } from '../driver.ts';
 
 /**
@@ -21,6 +28,7 @@ export const awsCloudHsmKind: KeystoreKind = {
   materials: MATERIALS,
   viaTlsProxy: true,
   pendingDeletionDays: 7,
+  capabilities: awsCapabilities(AWS_CLOUDHSM_KEY_RULES, MATERIALS),
   refuses: refusesBy('An AWS CloudHSM key store', AWS_CLOUDHSM_KEY_RULES, MATERIALS),
   refusesLabel: refusesAwsLabel,
   refusesTags: refusesAwsTags,

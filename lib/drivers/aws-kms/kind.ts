@@ -1,6 +1,6 @@
 import type { KeyAlgorithm, MaterialKind } from '../../keys/key.ts';
 import type { Tag } from '../../tag.ts';
-import type { KeySpec, KeystoreKind } from '../driver.ts';
+import type { Capability, KeyOperation, KeySpec, KeystoreKind } from '../driver.ts';
 
 /** The values of the template property `aws_key_usage`. */
 export const AWS_KEY_USAGES = ['encrypt_decrypt', 'sign_verify', 'generate_verify_mac', 'key_agreement'] as const;
@@ -73,6 +73,33 @@ export function awsKeyRule(spec: Pick<KeySpec, 'algorithm' | 'size'>): AwsKeyRul
 export function awsKeyUsage(spec: KeySpec, found: AwsKeyRule): AwsKeyUsage {
   const wanted = spec.properties['aws_key_usage'];
   return found.usages.find((usage) => usage === wanted) ?? found.usages[0];
+}
+
+const OPERATIONS: Record<AwsKeyUsage, readonly KeyOperation[]> = {
+  encrypt_decrypt: ['encrypt', 'decrypt'],
+  sign_verify: ['sign', 'verify'],
+  generate_verify_mac: ['generate_mac', 'verify_mac'],
+  key_agreement: ['derive_shared_secret'],
+};
+
+/** The rows of rules, one for each usage: AWS fixes it when the key is made. AWS KMS keeps every key in an HSM. */
+export function awsCapabilities(
+  rules: readonly AwsKeyRule[],
+  materials: readonly MaterialKind[],
+): readonly Capability[] {
+  return rules.flatMap(({ algorithm, size, keySpec, usages, rotatesInPlace }) =>
+    usages.map((usage) => ({
+      algorithm,
+      size,
+      protections: ['hsm'] as const,
+      materials,
+      operations: OPERATIONS[usage],
+      providerName: keySpec,
+      properties: { aws_key_usage: [usage] },
+      settings: {},
+      newVersion: rotatesInPlace ? ('in_the_same_key' as const) : ('new_key' as const),
+    })),
+  );
 }
 
 const ALGORITHM_NAMES: Record<KeyAlgorithm, string> = {
@@ -166,7 +193,6 @@ export function refusesAwsTags(tags: readonly Tag[]): string | undefined {
 
 const MATERIALS = ['imported', 'native'] as const satisfies readonly MaterialKind[];
 
-/** AWS KMS: one keystore is one account and region. */
 /**
  * From the request quotas of AWS KMS: most calls that change something 5 a second, GetParametersForImport 1, ImportKeyMaterial and
  * ScheduleKeyDeletion 15, TagResource 10. `create` is CreateKey and CreateAlias, `rename` an alias moved and one deleted.
@@ -183,12 +209,14 @@ export const AWS_STEP_SECONDS: KeystoreKind['stepSeconds'] = {
   cancel_deletion: 1 / 5,
 };
 
+/** AWS KMS: one keystore is one account and region. */
 export const awsKmsKind: KeystoreKind = {
   stepSeconds: AWS_STEP_SECONDS,
   type: 'aws_kms',
   materials: MATERIALS,
   viaTlsProxy: true,
   pendingDeletionDays: 7,
+  capabilities: awsCapabilities(AWS_KEY_RULES, MATERIALS),
   refuses: refusesBy('AWS KMS', AWS_KEY_RULES, MATERIALS),
   refusesLabel: refusesAwsLabel,
   refusesTags: refusesAwsTags,

@@ -1,6 +1,6 @@
 import type { KeyAlgorithm, MaterialKind } from '../../keys/key.ts';
 import type { Tag } from '../../tag.ts';
-import type { KeySpec, KeystoreKind } from '../driver.ts';
+import type { Capability, KeyOperation, KeySpec, KeystoreKind } from '../driver.ts';
 
 /** The values of the template property `azure_key_operations`. */
 export const AZURE_KEY_OPERATIONS = ['decrypt', 'encrypt', 'sign', 'unwrap_key', 'verify', 'wrap_key'] as const;
@@ -99,6 +99,37 @@ export function azureOperationsOf(spec: KeySpec, rule: AzureKeyRule): readonly A
   const wanted: unknown = spec.properties['azure_key_operations'];
   if (!Array.isArray(wanted) || wanted.length === 0) return rule.operations;
   return rule.operations.filter((operation) => wanted.includes(operation));
+}
+
+const OPERATIONS: Record<AzureKeyOperation, KeyOperation> = {
+  decrypt: 'decrypt',
+  encrypt: 'encrypt',
+  sign: 'sign',
+  unwrap_key: 'unwrap',
+  verify: 'verify',
+  wrap_key: 'wrap',
+};
+
+function capabilityOf({
+  algorithm,
+  size,
+  protection,
+  keyType,
+  curve,
+  materials,
+  operations,
+}: AzureKeyRule): Capability {
+  return {
+    algorithm,
+    size,
+    protections: [protection],
+    materials,
+    operations: operations.map((each) => OPERATIONS[each]),
+    providerName: curve === undefined ? keyType : `${keyType} ${curve}`,
+    properties: { azure_key_protection_level: [protection], azure_key_operations: operations },
+    settings: protection === 'hsm' ? { azure_variant: ['premium'] } : {},
+    newVersion: 'version_with_own_state',
+  };
 }
 
 const ALGORITHM_NAMES: Record<KeyAlgorithm, string> = {
@@ -229,6 +260,7 @@ export const azureKeyVaultKind: KeystoreKind = {
   viaTlsProxy: true,
   pendingDeletionDays: 90,
   stepSeconds: STEP_SECONDS,
+  capabilities: AZURE_KEY_RULES.map(capabilityOf),
   refuses,
   refusesIn,
   refusesLabel,

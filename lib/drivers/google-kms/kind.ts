@@ -1,6 +1,6 @@
 import type { KeyAlgorithm, MaterialKind } from '../../keys/key.ts';
 import type { Tag } from '../../tag.ts';
-import type { KeySpec, KeystoreKind } from '../driver.ts';
+import type { Capability, KeyOperation, KeySpec, KeystoreKind } from '../driver.ts';
 
 /** The values of the template property `google_key_purpose`. */
 export const GOOGLE_PURPOSES = ['encrypt_decrypt', 'asymmetric_decrypt', 'asymmetric_sign', 'mac'] as const;
@@ -91,6 +91,32 @@ export const GOOGLE_KEY_RULES: readonly GoogleKeyRule[] = [
   rule('ec_sign_p384_sha384', 'ec', '384', 'asymmetric_sign', 'sha384'),
   rule('ec_sign_secp256k1_sha256', 'ec', '256K', 'asymmetric_sign', 'sha256', ['hsm']),
 ];
+
+const COMMON_WORDS: Record<GoogleOperation, KeyOperation> = {
+  encrypt: 'encrypt',
+  decrypt: 'decrypt',
+  sign: 'sign',
+  mac_sign: 'generate_mac',
+  mac_verify: 'verify_mac',
+};
+
+function capabilityOf(of: GoogleKeyRule): Capability {
+  return {
+    algorithm: of.algorithm,
+    size: of.size,
+    protections: of.protections,
+    materials: of.materials,
+    operations: of.operations.map((each) => COMMON_WORDS[each]),
+    providerName: of.googleAlgorithm,
+    properties: {
+      google_kms_algorithm: [of.value],
+      google_key_purpose: [of.purpose],
+      google_key_protection_level: of.protections,
+    },
+    settings: {},
+    newVersion: 'version_with_own_state',
+  };
+}
 
 /** What such a key becomes in Google Cloud KMS. */
 export interface GoogleKeySort {
@@ -219,6 +245,7 @@ export const googleKmsKind: KeystoreKind = {
     schedule_deletion: 2 * WRITE + 2 * READ,
     cancel_deletion: 2 * WRITE + 2 * READ,
   },
+  capabilities: GOOGLE_KEY_RULES.map(capabilityOf),
   refuses(spec) {
     const sort = googleKeySort(spec);
     return 'why' in sort ? sort.why : undefined;

@@ -1,5 +1,5 @@
 import type { KeyAlgorithm, MaterialKind } from '../../keys/key.ts';
-import type { KeySpec, KeystoreKind } from '../driver.ts';
+import type { Capability, KeySpec, KeystoreKind } from '../driver.ts';
 
 /** The values of a keystore's `ibm_variant`. */
 export const IBM_VARIANTS = ['key_protect', 'hpcs', 'internal'] as const;
@@ -33,6 +33,20 @@ export const IBM_KEY_RULES: readonly IbmKeyRule[] = [
 
 function rule(size: string, materials: readonly MaterialKind[], variants: readonly IbmVariant[]): IbmKeyRule {
   return { algorithm: 'aes', size, materials, variants, protection: 'hsm', operations: OPERATIONS };
+}
+
+function capabilityOf({ algorithm, size, materials, variants, protection, operations }: IbmKeyRule): Capability {
+  return {
+    algorithm,
+    size,
+    protections: [protection],
+    materials,
+    operations,
+    providerName: 'root key',
+    properties: {},
+    settings: { ibm_variant: variants },
+    newVersion: 'in_the_same_key',
+  };
 }
 
 /** The rule for such a key; undefined when there is none. */
@@ -94,6 +108,7 @@ export const ibmCloudKmsKind: KeystoreKind = {
     schedule_deletion: 2 / CALLS_A_SECOND,
     cancel_deletion: 2 / CALLS_A_SECOND,
   },
+  capabilities: IBM_KEY_RULES.map(capabilityOf),
   refuses,
   refusesIn,
   refusesLabel,

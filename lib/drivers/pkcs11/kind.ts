@@ -1,5 +1,5 @@
 import type { KeyAlgorithm, MaterialKind } from '../../keys/key.ts';
-import type { KeySpec, KeystoreKind, StepName } from '../driver.ts';
+import type { Capability, KeyOperation, KeySpec, KeystoreKind, StepName } from '../driver.ts';
 
 /** What a key may be used for; each is an attribute of the object in the HSM (`CKA_ENCRYPT`, …). */
 export type Pkcs11Use = 'encrypt' | 'decrypt' | 'sign' | 'verify';
@@ -38,6 +38,29 @@ export const PKCS11_KEY_RULES: readonly Pkcs11KeyRule[] = [
   ...rules('rsa', ['2048', '3072', '4096'], 'CKK_RSA', ['decrypt', 'sign'], ['encrypt', 'verify']),
   ...rules('ec', ['256', '384', '521', '256K'], 'CKK_EC', ['sign'], ['verify']),
 ];
+
+/** Of a key pair, both halves. The standard calls MACs signatures. */
+function capabilityOf({ algorithm, size, keyType, materials, uses, publicUses }: Pkcs11KeyRule): Capability {
+  const words: Record<Pkcs11Use, KeyOperation> = {
+    encrypt: 'encrypt',
+    decrypt: 'decrypt',
+    sign: algorithm === 'hmac' ? 'generate_mac' : 'sign',
+    verify: algorithm === 'hmac' ? 'verify_mac' : 'verify',
+  };
+  return {
+    algorithm,
+    size,
+    protections: ['hsm'],
+    materials,
+    operations: (['encrypt', 'decrypt', 'sign', 'verify'] as const)
+      .filter((use) => uses.includes(use) || publicUses.includes(use))
+      .map((use) => words[use]),
+    providerName: keyType,
+    properties: {},
+    settings: {},
+    newVersion: 'new_key',
+  };
+}
 
 /** The rule for such a key; undefined when there is none. */
 export function pkcs11KeyRule(spec: Pick<KeySpec, 'algorithm' | 'size'>): Pkcs11KeyRule | undefined {
@@ -101,6 +124,7 @@ export const pkcs11Kind: KeystoreKind = {
     schedule_deletion: 0.05,
     cancel_deletion: 0,
   },
+  capabilities: PKCS11_KEY_RULES.map(capabilityOf),
   refuses,
   refusesLabel: (label) =>
     LABEL.test(label)
