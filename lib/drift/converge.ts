@@ -255,14 +255,13 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
       const binding = await step(keyInKeystore(work.instance, work.key), {
         signal,
         firstAttempt,
-        withMaterial: (use) => lendMaterial(deployment, work.instance, use),
+        withMaterial: (use, version = work.instance.version) =>
+          lendMaterial(deployment, { keyId: work.instance.keyId, version }, use),
       });
-      const brought =
-        name === 'rotate' || name === 'import' || (name === 'create' && work.instance.spec.material === 'native');
       await record(work, {
         binding: binding ?? work.instance.binding,
         touchedAt: deployment.clock(),
-        ...(brought ? { rotating: false, rotationSentAt: undefined } : {}),
+        ...(bringsVersion(name, work.instance, binding) ? { rotating: false, rotationSentAt: undefined } : {}),
         ...(name === 'create' ? { createSentAt: undefined } : {}),
       });
     } catch (error) {
@@ -288,16 +287,31 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
   return undefined;
 }
 
+/** Whether this version's own material is current in the keystore by that step. */
+function bringsVersion(step: StepName, { spec, rotating, binding: before }: KeyInstance, after: Binding | undefined) {
+  switch (step) {
+    case 'rotate':
+      return true;
+    case 'create':
+      return spec.material === 'native';
+    case 'import':
+      // Into a key that is to be rotated it may have brought back only what was there before.
+      return !rotating || (after ?? before)?.fingerprint !== before?.fingerprint;
+    default:
+      return false;
+  }
+}
+
 async function lendMaterial<T>(
   deployment: Deployment,
-  instance: KeyInstance,
+  of: Pick<KeyInstance, 'keyId' | 'version'>,
   use: (material: Uint8Array) => Promise<T>,
 ): Promise<T> {
-  const wrapped = await readMaterial(deployment.database, instance.keyId, instance.version);
+  const wrapped = await readMaterial(deployment.database, of.keyId, of.version);
   if (wrapped === undefined) {
     throw new KeystoreFault('broken', 'No material is kept for this version of the key.');
   }
-  return deployment.custody.lend(wrapped, instance, use);
+  return deployment.custody.lend(wrapped, of, use);
 }
 
 async function requireFence(work: Work): Promise<void> {

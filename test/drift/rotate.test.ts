@@ -111,6 +111,40 @@ describe('a rotation', () => {
     await expectWell(id);
   });
 
+  describe('in place, that takes the version before out of use', () => {
+    let retiring: Place;
+    beforeAll(async () => {
+      retiring = await deployment.place({ key: { deactivateOnRotation: true } });
+    });
+
+    it('is finished by sync where the material of before is lost too: AWS takes no new one without it', async () => {
+      const { id } = await deployment.create(retiring, 'lost-before-the-rotation');
+      deployment.kms.faults.add({ kind: 'throttle', operation: 'ImportKeyMaterial', region: FIRST, times: 2 });
+      await rotated(id);
+      const { arn, currentKeyMaterialId } = deployment.keyInAws(id, FIRST);
+      deployment.kms.operator.loseMaterial(arn);
+      await deployment.sync(id);
+      await deployment.settle();
+      const after = deployment.keyInAws(id, FIRST);
+      expect(after).toMatchObject({ arn, state: 'Enabled', tags: { 'shearline:version': '2' } });
+      expect(after.currentKeyMaterialId).not.toBe(currentKeyMaterialId);
+      await expectWell(id);
+    });
+
+    it('loses nothing that sync cannot bring back: the older material, without which AWS serves neither', async () => {
+      const { id } = await deployment.create(retiring, 'older-material-lost');
+      const { arn, currentKeyMaterialId: older } = deployment.keyInAws(id, FIRST);
+      await rotated(id);
+      const { currentKeyMaterialId: newer } = deployment.keyInAws(id, FIRST);
+      deployment.kms.operator.loseMaterial(arn, older);
+      deployment.kms.operator.loseMaterial(arn);
+      await deployment.sync(id);
+      await deployment.settle();
+      expect(deployment.keyInAws(id, FIRST)).toMatchObject({ arn, state: 'Enabled', currentKeyMaterialId: newer });
+      await expectWell(id);
+    });
+  });
+
   const ANEW: readonly (readonly [string, FaultKind])[] = [
     ['CreateKey', 'reset_after'],
     ['ImportKeyMaterial', 'reset_after'],

@@ -11,7 +11,8 @@ import { boundArn } from './names.ts';
 /**
  * The step `import`: brings the material into the empty key, or back into one that lost it. With the material already there it
  * changes nothing; where no fingerprint proves that the material is ours, the same bytes are imported again, which AWS accepts
- * for those bytes only (other bytes: `conflict`).
+ * for those bytes only (other bytes: `conflict`). AWS lets nobody use a symmetric key while any of its materials is missing, so those of
+ * earlier versions are brought back too; where this version's never came by then, the binding stays, and `rotate` is still to be done.
  */
 export function importStep(calls: KmsCalls): Step {
   return async (key, context) => {
@@ -20,6 +21,7 @@ export function importStep(calls: KmsCalls): Step {
     const found = await ridingOut(signal, () => calls.describeKey(arn, signal));
     switch (found.state) {
       case 'PendingImport':
+        if (await bringBackEarlier(key, arn, context, calls)) return key.binding;
         break;
       case 'Enabled':
         if (key.binding?.fingerprint !== undefined && (await isExpected(key, found, calls, signal))) return key.binding;
@@ -42,6 +44,36 @@ export function importStep(calls: KmsCalls): Step {
     const imported = await importMaterial(key, context, undefined, calls);
     return bindingAfterImport(key, arn, imported, calls, signal);
   };
+}
+
+/** Answers whether the key is complete by that, though this version's material is not its current one: the rotation never came to it. */
+async function bringBackEarlier(
+  key: KeyInKeystore,
+  arn: string,
+  context: StepContext,
+  calls: KmsCalls,
+): Promise<boolean> {
+  if (key.version === 1 || !ruleOf(key).rotatesInPlace) return false;
+  const { signal } = context;
+  const materials = await calls.materialsOf(arn, signal);
+  const missing = materials
+    .filter(({ ImportState: state }) => state === 'PENDING_IMPORT')
+    .flatMap(({ KeyMaterialDescription: description }) => versionIn(description) ?? [])
+    .filter((version) => version < key.version);
+  for (const version of missing) {
+    const lendsEarlier: StepContext = { ...context, withMaterial: (use) => context.withMaterial(use, version) };
+    await importMaterial({ ...key, version }, lendsEarlier, 'EXISTING_KEY_MATERIAL', calls);
+  }
+  const wasRotated = materials.some(
+    (each) => versionIn(each.KeyMaterialDescription) === key.version && each.KeyMaterialState !== 'PENDING_ROTATION',
+  );
+  if (wasRotated || missing.length === 0) return false;
+  const now = await lookUntil(
+    signal,
+    () => calls.describeKey(arn, signal),
+    (seen) => seen.state !== 'PendingImport',
+  );
+  return now.state === 'Enabled';
 }
 
 async function isExpected(key: KeyInKeystore, found: KmsKey, calls: KmsCalls, signal: AbortSignal): Promise<boolean> {
