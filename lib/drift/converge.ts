@@ -289,17 +289,10 @@ async function run(work: Work, driver: KeystoreDriver, steps: readonly StepName[
 
 /** Whether this version's own material is current in the keystore by that step. */
 function bringsVersion(step: StepName, { spec, rotating, binding: before }: KeyInstance, after: Binding | undefined) {
-  switch (step) {
-    case 'rotate':
-      return true;
-    case 'create':
-      return spec.material === 'native';
-    case 'import':
-      // Into a key that is to be rotated it may have brought back only what was there before.
-      return !rotating || (after ?? before)?.fingerprint !== before?.fingerprint;
-    default:
-      return false;
-  }
+  if (step === 'create') return spec.material === 'native';
+  // Into a key that is to be rotated an import may have brought back only what was there before.
+  if (step === 'import') return !rotating || (after ?? before)?.fingerprint !== before?.fingerprint;
+  return step === 'rotate';
 }
 
 async function lendMaterial<T>(
