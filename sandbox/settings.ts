@@ -2,7 +2,7 @@ import { StartProblem } from './start-problem.ts';
 
 /** What the environment says about a start. Undefined endpoints are stood in for. */
 export interface Settings {
-  /** The first of six ports in a row; 0 takes any that are free. */
+  /** The first of ten ports in a row; 0 takes any that are free. */
   readonly port: number;
   readonly seed: boolean;
   readonly table: string | undefined;
@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 /** How many ports a start uses, from PORT on. */
-export const PORTS = 6;
+export const PORTS = 10;
 const HIGHEST_PORT = 65_536 - PORTS;
 
 /** Parses the environment of a start. Throws a `StartProblem` that names the first variable that is wrong. Empty counts as not given. */

@@ -33,8 +33,8 @@ describe('the settings of a start', () => {
   });
 
   test.each([
-    [{ PORT: 'abc' }, 'PORT must be a whole number from 1 to 65530 (or 0 for any free ports), not "abc".'],
-    [{ PORT: '65531' }, 'PORT must be'],
+    [{ PORT: 'abc' }, 'PORT must be a whole number from 1 to 65526 (or 0 for any free ports), not "abc".'],
+    [{ PORT: '65527' }, 'PORT must be'],
     [{ PORT: '-1' }, 'PORT must be'],
     [{ PORT: '3000.5' }, 'PORT must be'],
     [{ SEED: 'maybe' }, 'SEED must be "sample" (the default) or "none", not "maybe".'],
