@@ -27,6 +27,9 @@ import type { OtherClouds } from './other-clouds.ts';
 import { freePort, LOOPBACK, requireFreePort } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { messageOf, StartProblem } from './start-problem.ts';
+import { mapEventSource } from './sqs/event-source-mapping.ts';
+import { LOCAL_QUEUES } from './sqs/queues.ts';
+import { startSqs } from './sqs/server.ts';
 
 export interface EnvironmentOptions {
   readonly settings: Settings;
@@ -228,7 +231,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   };
 
   // Nobody waits for another: the functions know from the ports where everything will be.
-  const [database, clouds, issuer, functions] = await allOrNone(running, [
+  const [database, clouds, issuer, functions, sqs] = await allOrNone(running, [
     startDatabase(),
     startClouds(),
     startLogin(),
@@ -238,6 +241,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   const endpoints: Endpoints = {
     api,
     console: null,
+        AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
     issuer: issuerUrl,
     tokens: issuer === undefined ? {} : await tokensOf(issuer),
     dynamodb: { endpoint: dynamodbEndpoint, table },
@@ -248,13 +252,31 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   };
   if (endpoints.tokens['all'] !== undefined) await warmUp(api, endpoints.tokens['all']);
   progress(`API           ${api}`);
+  const startQueues = async () => {
+    const sqs = await startSqs({ port: ports.sqs, queues: LOCAL_QUEUES });
+    await running.add(() => sqs.close());
+    progress(`SQS           ${sqs.endpoint}  ${LOCAL_QUEUES.map(({ name }) => name).join(', ')}`);
+    return sqs;
+  };
+
 
   return {
     endpoints,
     kms: clouds?.kms,
     customKeyStoreId: clouds?.customKeyStoreId,
     otherKeystores: clouds?.others.keystores ?? [],
+    startQueues(),
     mint: (wanted) => {
+  for (const queue of LOCAL_QUEUES) {
+    const mapping = mapEventSource({
+      endpoint: sqs.endpoint,
+      queueUrl: sqs.urlOf(queue.name),
+      queue,
+      invoke: (name, event) => functions.invoke(name, event),
+      complain,
+    });
+    await running.add(() => mapping.close());
+  }
       if (issuer === undefined) throw new Error('Tokens come from the issuer that OIDC_ISSUER names');
       return issuer.mint(wanted);
     },
@@ -331,6 +353,7 @@ async function choosePorts(settings: Settings, killed: boolean) {
     ...(standIn.issuer === undefined ? [[ports.issuer, 'the issuer'] as [number, string]] : []),
     ...(standIn.dynamodb === undefined ? [[ports.dynamodb, 'DynamoDB'] as [number, string]] : []),
     ...(standIn.awsKms === undefined
+      sqs: await freePort(),
       ? ([
           [ports.awsKms, 'AWS KMS'],
           [ports.control, 'the control port'],
@@ -344,11 +367,13 @@ async function choosePorts(settings: Settings, killed: boolean) {
   const patience = killed ? 3_000 : 0;
   for (const [port, use] of needed) await requireFreePort({ port, use, first }, patience);
   return ports;
+    sqs: first + 9,
 }
 
 /** All parts, or the first failure once the others have ended too. */
 async function allOrNone<T extends readonly Promise<unknown>[]>(
   running: Running,
+    [ports.sqs, 'SQS'],
   parts: readonly [...T],
 ): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
   try {
