@@ -57,7 +57,7 @@ const MANY_FILTERS =
 
 function callOf(query: string): ListCall<KeyFilters> {
   return {
-    query: parseQuery(OPERATIONS.ListManagedKeys.query, query),
+    query: parseQuery(OPERATIONS.ListManagedKeys.query(), query),
     url: `${BASE_URL}/api/v4/managed_keys?${query}`,
     baseUrl: BASE_URL,
   };

@@ -42,7 +42,7 @@ async function carryOut(call: ApprovalCall, approval: Approval): Promise<Answer<
     operation,
     id: approval.resourceId,
     query,
-    body: OPERATIONS[operation].body.parse(body),
+    body: OPERATIONS[operation].body().parse(body),
     // Decided about as it was: whoever changed it since has to ask again.
     ifMatch: [etagOf(approval.resourceId, approval.resourceRevision)],
     idempotencyKey: undefined,

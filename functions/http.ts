@@ -345,11 +345,11 @@ function readInput(exchange: Exchange): void {
   if (bytes.length > 0) requireJson(exchange.headers['content-type']);
   const json = bytes.length === 0 ? undefined : parseJson(utf8(bytes));
   // Both faults of a request in one answer would need a mixed target; parameters come first, as in the URL.
-  exchange.query = parseQuery(row.query, queryString);
-  if (json === undefined && !row.body.safeParse(undefined).success) {
+  exchange.query = parseQuery(row.query(), queryString);
+  if (json === undefined && !row.body().safeParse(undefined).success) {
     throw new Fault('malformed', 'This request needs a JSON body.');
   }
-  exchange.body = parseBody(row.body, json);
+  exchange.body = parseBody(row.body(), json);
   exchange.fingerprint = createHash('sha256')
     .update(`${row.method} ${row.path.replace('{id}', exchange.id ?? '')}?${queryString}\n`)
     .update(bytes)

@@ -69,11 +69,10 @@ const entry = {
   after: maybe(record),
 };
 
-export const auditEvent = itemCodec<AuditEvent>(
-  'audit event',
+export const auditEvent = itemCodec<AuditEvent>('audit event', () =>
   z.object({ ...entry, sequence: z.int(), previousHash: z.string(), hash: z.string() }),
 );
-export const auditHead = itemCodec<AuditHead>('audit head', z.object({ sequence: z.int(), hash: z.string() }));
+export const auditHead = itemCodec<AuditHead>('audit head', () => z.object({ sequence: z.int(), hash: z.string() }));
 
 /** The event that follows `head`. */
 export function chained(head: AuditHead, entryToChain: AuditEntry): AuditEvent {

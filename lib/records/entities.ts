@@ -3,6 +3,8 @@ import { APPROVAL_SUBJECTS } from '../approvals/approval.ts';
 import type { Approval } from '../approvals/approval.ts';
 import { KEYSTORE_STATUSES, SYNC_FLAG_DETAILS, SYNC_FLAGS } from '../drift/observed.ts';
 import type { Observed } from '../drift/observed.ts';
+import { CHANGE_CAUSES, KEPT_DAYS, WORK_STATES } from '../history/entry.ts';
+import type { HistoryEntry } from '../history/entry.ts';
 import { KEY_ALGORITHMS, KEY_STATES, MATERIAL_KINDS, WORK_CAUSES } from '../keys/key.ts';
 import type { KeyInstance, KeyVersion, ManagedKey, WrappedMaterial } from '../keys/key.ts';
 import { HEALTH_STATUSES, KEYSTORE_TYPES } from '../keystores/keystore.ts';
@@ -10,9 +12,10 @@ import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
 import { TEMPLATE_STATES, TEMPLATE_TYPES } from '../templates/template.ts';
 import type { Template } from '../templates/template.ts';
 import type { Vault, VaultCounters } from '../vaults/vault.ts';
+import { later } from '../later.ts';
 import type { Change, RawItem } from './database.ts';
 import { instant, itemCodec, maybe, tag } from './item.ts';
-import { INDEX_KEY, ITEM, openWorkShard } from './table.ts';
+import { changeShard, INDEX_KEY, ITEM, openWorkShard } from './table.ts';
 import type { ItemKey } from './table.ts';
 
 const text = z.string();
@@ -20,8 +23,7 @@ const count = z.int().check(z.gte(0));
 const bytes = z.instanceof(Uint8Array);
 const authored = { createdAt: instant, updatedAt: instant, createdBy: text, updatedBy: text };
 
-const vault = itemCodec<Vault>(
-  'vault',
+const vault = itemCodec<Vault>('vault', () =>
   z.object({
     id: text,
     revision: count,
@@ -33,15 +35,16 @@ const vault = itemCodec<Vault>(
   }),
 );
 
-const keySpec = z.object({
-  algorithm: z.enum(KEY_ALGORITHMS),
-  size: text,
-  material: z.enum(MATERIAL_KINDS),
-  properties: z.record(z.string(), z.unknown()),
-});
+const keySpec = later(() =>
+  z.object({
+    algorithm: z.enum(KEY_ALGORITHMS),
+    size: text,
+    material: z.enum(MATERIAL_KINDS),
+    properties: z.record(z.string(), z.unknown()),
+  }),
+);
 
-const template = itemCodec<Template>(
-  'template',
+const template = itemCodec<Template>('template', () =>
   z.object({
     id: text,
     revision: count,
@@ -74,8 +77,7 @@ const template = itemCodec<Template>(
   }),
 );
 
-const keystore = itemCodec<Keystore>(
-  'keystore',
+const keystore = itemCodec<Keystore>('keystore', () =>
   z.object({
     id: text,
     revision: count,
@@ -91,13 +93,12 @@ const keystore = itemCodec<Keystore>(
   }),
 );
 
-const keystoreHealth = itemCodec<KeystoreHealth>(
-  'keystore health',
+const keystoreHealth = itemCodec<KeystoreHealth>('keystore health', () =>
   z.object({ keystoreId: text, status: z.enum(HEALTH_STATUSES), message: text, lastHeartbeat: maybe(instant) }),
 );
 
 /** Of a managed key, what the list index carries. */
-const listed = {
+const listed = later(() => ({
   id: text,
   revision: count,
   vaultId: text,
@@ -108,7 +109,7 @@ const listed = {
   version: count,
   label: text,
   state: z.enum(KEY_STATES),
-  spec: keySpec,
+  spec: keySpec(),
   activationDate: maybe(text),
   expirationDate: maybe(text),
   deactivationDate: maybe(text),
@@ -116,16 +117,15 @@ const listed = {
   createdAt: instant,
   updatedAt: instant,
   rotatedAt: maybe(instant),
-};
+}));
 
-export type ListedManagedKey = Pick<ManagedKey, keyof typeof listed>;
+export type ListedManagedKey = Pick<ManagedKey, keyof ReturnType<typeof listed>>;
 
-const listedKey = itemCodec<ListedManagedKey>('managed key in a list', z.object(listed));
+const listedKey = itemCodec<ListedManagedKey>('managed key in a list', () => z.object(listed()));
 
-const managedKey = itemCodec<ManagedKey>(
-  'managed key',
+const managedKey = itemCodec<ManagedKey>('managed key', () =>
   z.object({
-    ...listed,
+    ...listed(),
     description: text,
     labelTags: z.array(tag),
     tags: z.array(tag),
@@ -137,8 +137,7 @@ const managedKey = itemCodec<ManagedKey>(
   }),
 );
 
-const keyVersion = itemCodec<KeyVersion>(
-  'key version',
+const keyVersion = itemCodec<KeyVersion>('key version', () =>
   z.object({
     keyId: text,
     version: count,
@@ -150,20 +149,18 @@ const keyVersion = itemCodec<KeyVersion>(
   }),
 );
 
-const material = itemCodec<WrappedMaterial>(
-  'key material',
+const material = itemCodec<WrappedMaterial>('key material', () =>
   z.object({ ciphertext: bytes, custodyKeyId: text, publicKey: maybe(bytes) }),
 );
 
-const keyInstance = itemCodec<KeyInstance>(
-  'key instance',
+const keyInstance = itemCodec<KeyInstance>('key instance', () =>
   z.object({
     keyId: text,
     version: count,
     keystoreId: text,
     vaultId: text,
     label: text,
-    spec: keySpec,
+    spec: keySpec(),
     keyState: z.enum(KEY_STATES),
     current: z.boolean(),
     wanted: z.enum(['enabled', 'disabled', 'gone', 'none']),
@@ -191,8 +188,7 @@ const keyInstance = itemCodec<KeyInstance>(
   }),
 );
 
-const observed = itemCodec<Observed>(
-  'observation',
+const observed = itemCodec<Observed>('observation', () =>
   z.object({
     keyId: text,
     version: count,
@@ -211,8 +207,48 @@ const observed = itemCodec<Observed>(
   }),
 );
 
-const approval = itemCodec<Approval>(
-  'approval',
+const historyEntry = itemCodec<HistoryEntry>('entry of a history', () => {
+  const entry = { id: text, keyId: text, vaultId: text, at: instant };
+  const finding = z.object({
+    status: z.enum(KEYSTORE_STATUSES),
+    flag: z.enum(SYNC_FLAGS),
+    detail: z.enum(SYNC_FLAG_DETAILS),
+  });
+  return z.discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('flag'),
+      ...entry,
+      version: count,
+      keystoreId: text,
+      label: text,
+      from: maybe(finding),
+      to: finding,
+      reason: text,
+      cause: z.enum(CHANGE_CAUSES),
+      error: maybe(z.object({ code: text, message: text })),
+    }),
+    z.object({
+      kind: z.literal('work'),
+      ...entry,
+      version: count,
+      keystoreId: text,
+      state: z.enum(WORK_STATES),
+      cause: z.enum(WORK_CAUSES),
+      attempts: count,
+      lastError: maybe(text),
+    }),
+    z.object({
+      kind: z.literal('decision'),
+      ...entry,
+      operation: text,
+      subject: text,
+      waitsForApproval: z.boolean(),
+      correlationId: text,
+    }),
+  ]);
+});
+
+const approval = itemCodec<Approval>('approval', () =>
   z.object({
     id: text,
     revision: count,
@@ -233,8 +269,7 @@ const approval = itemCodec<Approval>(
 );
 
 const none = z._default(count, 0);
-const counters = itemCodec<VaultCounters>(
-  'counters',
+const counters = itemCodec<VaultCounters>('counters', () =>
   z.object({ keys: none, templates: none, keystores: none, keystoresGeneration: none }),
 );
 
@@ -250,6 +285,7 @@ export const READ = {
   material: (item: RawItem) => material.decode(item),
   keyInstance: (item: RawItem) => keyInstance.decode(item),
   observed: (item: RawItem) => observed.decode(item),
+  historyEntry: (item: RawItem) => historyEntry.decode(item),
   approval: (item: RawItem) => approval.decode(item),
   counters: (item: RawItem | undefined): VaultCounters => counters.decode(item ?? {}),
 } as const;
@@ -324,6 +360,17 @@ export const STORED = {
           flag_sk: `${value.keystoreSyncFlag}#${value.keyId}#${value.keystoreId}`,
         }),
   }),
+  historyEntry: (value: HistoryEntry): StoredItem => {
+    const at = value.at.toISOString();
+    return {
+      ...ITEM.history(value.keyId, at, value.id),
+      ...historyEntry.encode(value),
+      ttl: Math.ceil(value.at.getTime() / 1000) + KEPT_DAYS * 86_400,
+      ...(value.kind === 'flag'
+        ? { flag_pk: INDEX_KEY.changesInVault(value.vaultId, changeShard(value.keyId)), flag_sk: `${at}#${value.id}` }
+        : {}),
+    };
+  },
 } as const;
 
 /** A first write: refused when the item is there already. */

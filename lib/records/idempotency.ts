@@ -36,8 +36,7 @@ interface Row {
   readonly ttl: number;
 }
 
-const row = itemCodec<Row>(
-  'idempotency row',
+const row = itemCodec<Row>('idempotency row', () =>
   z.object({
     fingerprint: z.string(),
     resourceId: z.string(),

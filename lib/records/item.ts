@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { later } from '../later.ts';
 import type { RawItem } from './database.ts';
 
 /** Instants are stored as RFC 3339 UTC strings, which sort as time does. */
@@ -29,20 +30,24 @@ export interface ItemCodec<T> {
   encode(value: T): RawItem;
 }
 
-/** Ties a domain type to its item. The schema speaks of the domain's own names; attributes are the same in snake_case. */
-export function itemCodec<T extends object>(what: string, schema: z.ZodMiniType<T>): ItemCodec<T> {
+/**
+ * Ties a domain type to its item. The schema speaks of the domain's own names; attributes are the same in snake_case. It is built with the
+ * first item: a function reads some kinds of items, and knows all.
+ */
+export function itemCodec<T extends object>(what: string, build: () => z.ZodMiniType<T>): ItemCodec<T> {
+  const schema = later(build);
   return {
     decode(item) {
       const named: RawItem = {};
       for (const [attribute, value] of Object.entries(item)) named[camelCase(attribute)] = value;
-      const parsed = z.safeDecode(schema, named);
+      const parsed = z.safeDecode(schema(), named);
       if (parsed.success) return parsed.data;
       const where = parsed.error.issues.map((issue) => `${issue.path.join('.')} (${issue.code})`).join(', ');
       throw new UnreadableItem(`A stored ${what} cannot be read: ${where}.`);
     },
     encode(value) {
       const item: RawItem = {};
-      for (const [name, attribute] of Object.entries(z.encode(schema, value) as RawItem)) {
+      for (const [name, attribute] of Object.entries(z.encode(schema(), value) as RawItem)) {
         if (attribute !== undefined) item[snakeCase(name)] = attribute;
       }
       return item;

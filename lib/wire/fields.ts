@@ -1,7 +1,12 @@
 import * as z from 'zod/mini';
+import { later } from '../later.ts';
 
 /** What a schema's value looks like to code that only reads it. */
-export type Wire<Schema extends z.ZodMiniType> = Frozen<z.output<Schema>>;
+export type Wire<Schema extends z.ZodMiniType | Later> = Frozen<
+  z.output<Schema extends Later ? ReturnType<Schema> : Schema>
+>;
+
+type Later = () => z.ZodMiniType;
 
 type Frozen<T> = T extends string | number | boolean | null | undefined
   ? T
@@ -37,34 +42,40 @@ export function parseId(value: string): string | undefined {
   return UUID.test(value) ? value.toLowerCase() : undefined;
 }
 
-export const id = z.string().check(z.regex(UUID, 'must be a UUID'), z.toLowerCase());
+export const id = later(() => z.string().check(z.regex(UUID, 'must be a UUID'), z.toLowerCase()));
 
-export const description = text({ minimum: 0, maximum: 200, says: 'must have at most 200 characters' });
+export const description = later(() => text({ minimum: 0, maximum: 200, says: 'must have at most 200 characters' }));
 
 /** A day of the calendar, `YYYY-MM-DD`. */
-export const date = z.iso.date('must be a date of the calendar, written YYYY-MM-DD');
+export const date = later(() => z.iso.date('must be a date of the calendar, written YYYY-MM-DD'));
 
 /** RFC 3339 in UTC, as answers carry it. */
-export const dateTime = z.iso.datetime('must be a time in UTC, as in 2026-01-31T08:00:00Z');
+export const dateTime = later(() => z.iso.datetime('must be a time in UTC, as in 2026-01-31T08:00:00Z'));
 
 /** A period from the key's creation (`P1Y2M1W4D`); empty for none: the field itself is required in a template. */
-export const period = text({
-  minimum: 0,
-  maximum: 30,
-  pattern: /^(?:P(?=\d)(?:\d{1,4}Y)?(?:\d{1,4}M)?(?:\d{1,4}W)?(?:\d{1,5}D)?)?$/,
-  says: 'must be an ISO 8601 period of years, months, weeks and days such as P1Y2M1W4D, or empty for none',
-});
+export const period = later(() =>
+  text({
+    minimum: 0,
+    maximum: 30,
+    pattern: /^(?:P(?=\d)(?:\d{1,4}Y)?(?:\d{1,4}M)?(?:\d{1,4}W)?(?:\d{1,5}D)?)?$/,
+    says: 'must be an ISO 8601 period of years, months, weeks and days such as P1Y2M1W4D, or empty for none',
+  }),
+);
 
-export const group = text({
-  minimum: 1,
-  maximum: 200,
-  pattern: /^[A-Za-z0-9][A-Za-z0-9_ -]+$/,
-  says: 'must have 2 to 200 letters, digits, hyphens, underscores and spaces, and start with a letter or digit',
-});
+export const group = later(() =>
+  text({
+    minimum: 1,
+    maximum: 200,
+    pattern: /^[A-Za-z0-9][A-Za-z0-9_ -]+$/,
+    says: 'must have 2 to 200 letters, digits, hyphens, underscores and spaces, and start with a letter or digit',
+  }),
+);
 
-export const groups = z.array(group).check(
-  z.maxLength(128, 'may have at most 128 groups'),
-  unique((value) => value, 'repeats a group'),
+export const groups = later(() =>
+  z.array(group()).check(
+    z.maxLength(128, 'may have at most 128 groups'),
+    unique((value) => value, 'repeats a group'),
+  ),
 );
 
 /** Refuses a second item with the same key, naming the item. */
@@ -80,21 +91,25 @@ export function unique<Item>(key: (item: Item) => string, says: string): z.core.
 }
 
 /** The label of a key. Keystore types narrow it further. */
-export const label = text({
-  minimum: 1,
-  maximum: 255,
-  pattern: /^[A-Za-z0-9._ /-]+$/,
-  says: 'must have 1 to 255 letters, digits, spaces and the characters . _ / -',
-});
+export const label = later(() =>
+  text({
+    minimum: 1,
+    maximum: 255,
+    pattern: /^[A-Za-z0-9._ /-]+$/,
+    says: 'must have 1 to 255 letters, digits, spaces and the characters . _ / -',
+  }),
+);
 
 /** Fixed text and placeholders in `<>`; whether the placeholders make sense is judged with the template. */
-export const namingScheme = text({
-  minimum: 1,
-  maximum: 500,
-  pattern: /^[A-Za-z0-9._ /<>-]+$/,
-  says: 'must have 1 to 500 letters, digits, spaces and the characters . _ / -, with placeholders in < and >',
-});
+export const namingScheme = later(() =>
+  text({
+    minimum: 1,
+    maximum: 500,
+    pattern: /^[A-Za-z0-9._ /<>-]+$/,
+    says: 'must have 1 to 500 letters, digits, spaces and the characters . _ / -, with placeholders in < and >',
+  }),
+);
 
 /** A link in a list's answer. */
-export const hrefObject = z.strictObject({ href: z.optional(z.string()) });
+export const hrefObject = later(() => z.strictObject({ href: z.optional(z.string()) }));
 export type WireHref = Wire<typeof hrefObject>;

@@ -77,8 +77,10 @@ export function itemsOf(
   operation: OperationId,
 ): { readonly property: string; readonly item: z.core.$ZodType } | undefined {
   const row: Operation = OPERATIONS[operation];
-  if (!row.actions.includes('list') || !(row.answer instanceof z.ZodMiniObject)) return undefined;
-  for (const [property, schema] of Object.entries(row.answer.def.shape as Readonly<Record<string, z.core.$ZodType>>)) {
+  if (!row.actions.includes('list')) return undefined;
+  const answer = row.answer?.();
+  if (!(answer instanceof z.ZodMiniObject)) return undefined;
+  for (const [property, schema] of Object.entries(answer.def.shape as Readonly<Record<string, z.core.$ZodType>>)) {
     if (schema instanceof z.ZodMiniArray) return { property, item: schema.def.element };
   }
   return undefined;

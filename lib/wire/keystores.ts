@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { later } from '../later.ts';
 import { HEALTH_STATUSES, KEYSTORE_TYPES } from '../keystores/keystore.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
 import { alsoWhenOthersFail, dateTime, description, groups, id, text } from './fields.ts';
@@ -20,156 +21,196 @@ export function regionOnWire(region: string): string {
   return region.replaceAll('-', '_');
 }
 
-const awsRegion = z
-  .pipe(
-    text({
-      minimum: 1,
-      maximum: 40,
-      pattern: /^[a-z]{2,8}(?:[_-][a-z]{1,20}){1,4}[_-]\d{1,2}$/,
-      says: 'must be an AWS region such as us_east_1',
-    }),
-    z.transform((region: string) => region.replaceAll('_', '-')),
-  )
-  .check(z.describe('Written us_east_1; us-east-1 is accepted too.'));
+const awsRegion = later(() =>
+  z
+    .pipe(
+      text({
+        minimum: 1,
+        maximum: 40,
+        pattern: /^[a-z]{2,8}(?:[_-][a-z]{1,20}){1,4}[_-]\d{1,2}$/,
+        says: 'must be an AWS region such as us_east_1',
+      }),
+      z.transform((region: string) => region.replaceAll('_', '-')),
+    )
+    .check(z.describe('Written us_east_1; us-east-1 is accepted too.')),
+);
 
 const OWN_ROLE = "Without access key, or with an empty one, Shearline's own role is used.";
-const awsAccessKeyId = text({
-  minimum: 0,
-  maximum: 128,
-  pattern: /^\w*$/,
-  says: 'must have at most 128 letters, digits and underscores',
-}).check(z.describe(OWN_ROLE));
+const awsAccessKeyId = later(() =>
+  text({
+    minimum: 0,
+    maximum: 128,
+    pattern: /^\w*$/,
+    says: 'must have at most 128 letters, digits and underscores',
+  }).check(z.describe(OWN_ROLE)),
+);
 
 function secret(maximum: number, minimum = 1) {
   const says = `must have ${minimum === 0 ? 'at most' : '1 to'} ${maximum} characters`;
   return text({ minimum, maximum, says });
 }
-const awsSecretAccessKey = secret(256, 0).check(z.describe(OWN_ROLE));
+const awsSecretAccessKey = later(() => secret(256, 0).check(z.describe(OWN_ROLE)));
 
-const azureServiceName = text({
-  minimum: 3,
-  maximum: 24,
-  pattern: /^[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$/,
-  says: 'must be the name of a key vault: 3 to 24 letters, digits and hyphens, starting with a letter',
-});
-const azureResourceGroup = text({
-  minimum: 1,
-  maximum: 90,
-  pattern: /^[\w.()-]+$/,
-  says: 'must have 1 to 90 letters, digits and the characters . _ ( ) -',
-});
-const azureLocation = text({
-  minimum: 0,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9 _()-]*$/,
-  says: 'must have at most 100 letters, digits, spaces and the characters _ ( ) -',
-});
-const azureId = text({
-  minimum: 1,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9-]+$/,
-  says: 'must have 1 to 100 letters, digits and hyphens',
-});
-const azureTenant = text({
-  minimum: 1,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9][A-Za-z0-9.-]*$/,
-  says: "must be a tenant's id or domain",
-});
-
-const googleLocation = text({
-  minimum: 1,
-  maximum: 63,
-  pattern: /^[a-z0-9_-]+$/,
-  says: 'must be a Google Cloud location such as europe-west3 or global',
-});
-const googleProjectId = text({
-  minimum: 1,
-  maximum: 100,
-  pattern: /^[a-z0-9][a-z0-9.:-]*$/,
-  says: "must be a Google Cloud project's id",
-});
-const googlePrivateKeyId = text({
-  minimum: 1,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9_-]+$/,
-  says: 'must have 1 to 100 letters, digits, hyphens and underscores',
-});
-const googleKeyRing = text({
-  minimum: 1,
-  maximum: 63,
-  pattern: /^[A-Za-z0-9_-]+$/,
-  says: 'must have 1 to 63 letters, digits, hyphens and underscores',
-});
-
-const endpoint = text({
-  minimum: 9,
-  maximum: 300,
-  pattern: /^https?:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?(?:\/[A-Za-z0-9._~/-]*)?$/,
-  says: 'must be an http(s) URL without credentials, parameters or fragment',
-});
-const ibmInstanceId = text({
-  minimum: 1,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9-]+$/,
-  says: 'must have 1 to 100 letters, digits and hyphens',
-});
-const ibmKeyRing = text({
-  minimum: 2,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9-]+$/,
-  says: 'must have 2 to 100 letters, digits and hyphens',
-});
-
-const ccaTrustedIssuer = text({ minimum: 0, maximum: 1000, says: 'must have at most 1000 characters' });
-const ccaHost = text({
-  minimum: 1,
-  maximum: 255,
-  pattern: /^[A-Za-z0-9.:-]+$/,
-  says: 'must be a host name or address',
-});
-const ccaPort = z
-  .int()
-  .check(z.gte(1, 'must be a port from 1 to 65535'), z.lte(65_535, 'must be a port from 1 to 65535'));
-const ccaPublicKeyHash = text({ minimum: 1, maximum: 256, says: 'must have 1 to 256 characters' });
-
-const awsCustomKeyStoreId = text({
-  minimum: 1,
-  maximum: 64,
-  pattern: /^[A-Za-z0-9-]+$/,
-  says: 'must be the id of an AWS KMS custom key store, such as cks-1234567890abcdef0',
-}).check(z.describe('Beyond UKO: the AWS KMS custom key store, backed by AWS CloudHSM.'));
-const awsProbe = z
-  .boolean()
-  .check(
-    z.describe(
-      'Beyond UKO: whether a verify also tries the key with a tiny cryptographic call, because AWS KMS does not notice when its backing key is gone. Default true.',
-    ),
-  );
-const pkcs11TokenLabel = text({ minimum: 1, maximum: 32, says: 'must have 1 to 32 characters' }).check(
-  z.describe("Beyond UKO: the label of the HSM's token."),
+const azureServiceName = later(() =>
+  text({
+    minimum: 3,
+    maximum: 24,
+    pattern: /^[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$/,
+    says: 'must be the name of a key vault: 3 to 24 letters, digits and hyphens, starting with a letter',
+  }),
+);
+const azureResourceGroup = later(() =>
+  text({
+    minimum: 1,
+    maximum: 90,
+    pattern: /^[\w.()-]+$/,
+    says: 'must have 1 to 90 letters, digits and the characters . _ ( ) -',
+  }),
+);
+const azureLocation = later(() =>
+  text({
+    minimum: 0,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9 _()-]*$/,
+    says: 'must have at most 100 letters, digits, spaces and the characters _ ( ) -',
+  }),
+);
+const azureId = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9-]+$/,
+    says: 'must have 1 to 100 letters, digits and hyphens',
+  }),
+);
+const azureTenant = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9][A-Za-z0-9.-]*$/,
+    says: "must be a tenant's id or domain",
+  }),
 );
 
-const name = text({
-  minimum: 1,
-  maximum: 100,
-  pattern: /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/,
-  says: 'must have 1 to 100 letters, digits, spaces and the characters . _ -, and start with a letter or digit',
-});
-const tlsProxy = text({
-  minimum: 0,
-  maximum: 255,
-  pattern: /^[A-Za-z0-9.:[\]/-]*$/,
-  says: 'must be the host and port of a proxy, or empty for none',
-});
+const googleLocation = later(() =>
+  text({
+    minimum: 1,
+    maximum: 63,
+    pattern: /^[a-z0-9_-]+$/,
+    says: 'must be a Google Cloud location such as europe-west3 or global',
+  }),
+);
+const googleProjectId = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[a-z0-9][a-z0-9.:-]*$/,
+    says: "must be a Google Cloud project's id",
+  }),
+);
+const googlePrivateKeyId = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9_-]+$/,
+    says: 'must have 1 to 100 letters, digits, hyphens and underscores',
+  }),
+);
+const googleKeyRing = later(() =>
+  text({
+    minimum: 1,
+    maximum: 63,
+    pattern: /^[A-Za-z0-9_-]+$/,
+    says: 'must have 1 to 63 letters, digits, hyphens and underscores',
+  }),
+);
 
-const created = {
-  vault: vaultReferenceInCreationRequest,
-  name,
-  description: z.optional(description),
-  tls_proxy: z.optional(tlsProxy),
-  groups: z.optional(groups),
-};
+const endpoint = later(() =>
+  text({
+    minimum: 9,
+    maximum: 300,
+    pattern: /^https?:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?(?:\/[A-Za-z0-9._~/-]*)?$/,
+    says: 'must be an http(s) URL without credentials, parameters or fragment',
+  }),
+);
+const ibmInstanceId = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9-]+$/,
+    says: 'must have 1 to 100 letters, digits and hyphens',
+  }),
+);
+const ibmKeyRing = later(() =>
+  text({
+    minimum: 2,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9-]+$/,
+    says: 'must have 2 to 100 letters, digits and hyphens',
+  }),
+);
+
+const ccaTrustedIssuer = later(() => text({ minimum: 0, maximum: 1000, says: 'must have at most 1000 characters' }));
+const ccaHost = later(() =>
+  text({
+    minimum: 1,
+    maximum: 255,
+    pattern: /^[A-Za-z0-9.:-]+$/,
+    says: 'must be a host name or address',
+  }),
+);
+const ccaPort = later(() =>
+  z.int().check(z.gte(1, 'must be a port from 1 to 65535'), z.lte(65_535, 'must be a port from 1 to 65535')),
+);
+const ccaPublicKeyHash = later(() => text({ minimum: 1, maximum: 256, says: 'must have 1 to 256 characters' }));
+
+const awsCustomKeyStoreId = later(() =>
+  text({
+    minimum: 1,
+    maximum: 64,
+    pattern: /^[A-Za-z0-9-]+$/,
+    says: 'must be the id of an AWS KMS custom key store, such as cks-1234567890abcdef0',
+  }).check(z.describe('Beyond UKO: the AWS KMS custom key store, backed by AWS CloudHSM.')),
+);
+const awsProbe = later(() =>
+  z
+    .boolean()
+    .check(
+      z.describe(
+        'Beyond UKO: whether a verify also tries the key with a tiny cryptographic call, because AWS KMS does not notice when its backing key is gone. Default true.',
+      ),
+    ),
+);
+const pkcs11TokenLabel = later(() =>
+  text({ minimum: 1, maximum: 32, says: 'must have 1 to 32 characters' }).check(
+    z.describe("Beyond UKO: the label of the HSM's token."),
+  ),
+);
+
+const name = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/,
+    says: 'must have 1 to 100 letters, digits, spaces and the characters . _ -, and start with a letter or digit',
+  }),
+);
+const tlsProxy = later(() =>
+  text({
+    minimum: 0,
+    maximum: 255,
+    pattern: /^[A-Za-z0-9.:[\]/-]*$/,
+    says: 'must be the host and port of a proxy, or empty for none',
+  }),
+);
+
+const created = later(() => ({
+  vault: vaultReferenceInCreationRequest(),
+  name: name(),
+  description: z.optional(description()),
+  tls_proxy: z.optional(tlsProxy()),
+  groups: z.optional(groups()),
+}));
 
 interface AwsAccessKey {
   readonly aws_access_key_id?: string | undefined;
@@ -204,146 +245,164 @@ const noPlaceholder = z.check<object>(
   { when: alsoWhenOthersFail },
 );
 
-const aws = {
-  aws_region: awsRegion,
-  aws_access_key_id: z.optional(awsAccessKeyId),
-  aws_secret_access_key: z.optional(awsSecretAccessKey),
-};
+const aws = later(() => ({
+  aws_region: awsRegion(),
+  aws_access_key_id: z.optional(awsAccessKeyId()),
+  aws_secret_access_key: z.optional(awsSecretAccessKey()),
+}));
 
-export const createAwsKms = z
-  .strictObject({ type: z.literal('aws_kms'), ...created, ...aws })
-  .check(bothOrNeither, noPlaceholder);
+export const createAwsKms = later(() =>
+  z.strictObject({ type: z.literal('aws_kms'), ...created(), ...aws() }).check(bothOrNeither, noPlaceholder),
+);
 
-export const createAwsCloudHsm = z
-  .strictObject({
-    type: z.literal('aws_cloudhsm'),
-    ...created,
-    ...aws,
-    aws_custom_key_store_id: awsCustomKeyStoreId,
-    aws_probe: z._default(awsProbe, true),
-  })
-  .check(bothOrNeither, noPlaceholder);
+export const createAwsCloudHsm = later(() =>
+  z
+    .strictObject({
+      type: z.literal('aws_cloudhsm'),
+      ...created(),
+      ...aws(),
+      aws_custom_key_store_id: awsCustomKeyStoreId(),
+      aws_probe: z._default(awsProbe(), true),
+    })
+    .check(bothOrNeither, noPlaceholder),
+);
 
-export const createAzure = z
-  .strictObject({
-    type: z.literal('azure_key_vault'),
-    ...created,
-    name: z.optional(name),
-    azure_service_name: azureServiceName,
-    azure_resource_group: azureResourceGroup,
-    azure_location: z.optional(azureLocation),
-    azure_service_principal_client_id: azureId,
-    azure_service_principal_password: secret(1000),
-    azure_tenant: azureTenant,
-    azure_subscription_id: azureId,
-    azure_environment: z.optional(z.enum(AZURE_ENVIRONMENTS)),
-    azure_variant: z.optional(z.enum(AZURE_VARIANTS)),
-  })
-  .check(noPlaceholder);
+export const createAzure = later(() =>
+  z
+    .strictObject({
+      type: z.literal('azure_key_vault'),
+      ...created(),
+      name: z.optional(name()),
+      azure_service_name: azureServiceName(),
+      azure_resource_group: azureResourceGroup(),
+      azure_location: z.optional(azureLocation()),
+      azure_service_principal_client_id: azureId(),
+      azure_service_principal_password: secret(1000),
+      azure_tenant: azureTenant(),
+      azure_subscription_id: azureId(),
+      azure_environment: z.optional(z.enum(AZURE_ENVIRONMENTS)),
+      azure_variant: z.optional(z.enum(AZURE_VARIANTS)),
+    })
+    .check(noPlaceholder),
+);
 
-export const createGoogleKms = z
-  .strictObject({
-    type: z.literal('google_kms'),
-    ...created,
-    google_credentials: secret(65_536),
-    google_location: z.optional(googleLocation),
-    google_project_id: z.optional(googleProjectId),
-    google_private_key_id: z.optional(googlePrivateKeyId),
-    google_key_ring: z.optional(googleKeyRing),
-  })
-  .check(noPlaceholder);
+export const createGoogleKms = later(() =>
+  z
+    .strictObject({
+      type: z.literal('google_kms'),
+      ...created(),
+      google_credentials: secret(65_536),
+      google_location: z.optional(googleLocation()),
+      google_project_id: z.optional(googleProjectId()),
+      google_private_key_id: z.optional(googlePrivateKeyId()),
+      google_key_ring: z.optional(googleKeyRing()),
+    })
+    .check(noPlaceholder),
+);
 
-const ibmConnection = {
-  ibm_api_endpoint: endpoint,
-  ibm_iam_endpoint: endpoint,
+const ibmConnection = later(() => ({
+  ibm_api_endpoint: endpoint(),
+  ibm_iam_endpoint: endpoint(),
   ibm_api_key: secret(1000),
-  ibm_instance_id: ibmInstanceId,
-  ibm_key_ring: z.optional(ibmKeyRing),
-};
+  ibm_instance_id: ibmInstanceId(),
+  ibm_key_ring: z.optional(ibmKeyRing()),
+}));
 
-export const createIbmCloudKms = z
-  .strictObject({
+export const createIbmCloudKms = later(() =>
+  z
+    .strictObject({
+      type: z.literal('ibm_cloud_kms'),
+      ibm_variant: z.enum(['hpcs', 'key_protect']),
+      ...created(),
+      ...ibmConnection(),
+    })
+    .check(noPlaceholder),
+);
+
+export const createIbmCloudKmsInternal = later(() =>
+  z.strictObject({
     type: z.literal('ibm_cloud_kms'),
-    ibm_variant: z.enum(['hpcs', 'key_protect']),
-    ...created,
-    ...ibmConnection,
-  })
-  .check(noPlaceholder);
+    ibm_variant: z.literal('internal'),
+    ...created(),
+  }),
+);
 
-export const createIbmCloudKmsInternal = z.strictObject({
-  type: z.literal('ibm_cloud_kms'),
-  ibm_variant: z.literal('internal'),
-  ...created,
-});
+export const createCca = later(() =>
+  z.strictObject({
+    type: z.literal('cca'),
+    ...created(),
+    cca_use_tls: z.optional(z.boolean()),
+    cca_trusted_issuer: z.optional(ccaTrustedIssuer()),
+    cca_host: ccaHost(),
+    cca_port: ccaPort(),
+    cca_public_key_hash: ccaPublicKeyHash(),
+  }),
+);
 
-export const createCca = z.strictObject({
-  type: z.literal('cca'),
-  ...created,
-  cca_use_tls: z.optional(z.boolean()),
-  cca_trusted_issuer: z.optional(ccaTrustedIssuer),
-  cca_host: ccaHost,
-  cca_port: ccaPort,
-  cca_public_key_hash: ccaPublicKeyHash,
-});
+export const createPkcs11 = later(() =>
+  z
+    .strictObject({
+      type: z.literal('pkcs11'),
+      ...created(),
+      pkcs11_token_label: pkcs11TokenLabel(),
+      pkcs11_user_pin: secret(255),
+    })
+    .check(noPlaceholder),
+);
 
-export const createPkcs11 = z
-  .strictObject({
-    type: z.literal('pkcs11'),
-    ...created,
-    pkcs11_token_label: pkcs11TokenLabel,
-    pkcs11_user_pin: secret(255),
-  })
-  .check(noPlaceholder);
-
-export const createKeystore = z.discriminatedUnion('type', [
-  createAwsKms,
-  createAwsCloudHsm,
-  createAzure,
-  createGoogleKms,
-  z.discriminatedUnion('ibm_variant', [createIbmCloudKms, createIbmCloudKmsInternal]),
-  createCca,
-  createPkcs11,
-]);
+export const createKeystore = later(() =>
+  z.discriminatedUnion('type', [
+    createAwsKms(),
+    createAwsCloudHsm(),
+    createAzure(),
+    createGoogleKms(),
+    z.discriminatedUnion('ibm_variant', [createIbmCloudKms(), createIbmCloudKmsInternal()]),
+    createCca(),
+    createPkcs11(),
+  ]),
+);
 export type WireCreateKeystore = Wire<typeof createKeystore>;
 
 /** Fields of every type in one: which of them the keystore's own type has is judged with `KEYSTORE_FIELDS`. */
-export const updateKeystore = z.strictObject({
-  name: z.optional(name),
-  description: z.optional(description),
-  tls_proxy: z.optional(tlsProxy),
-  groups: z.optional(groups),
-  google_credentials: z.optional(secret(65_536)),
-  google_location: z.optional(googleLocation),
-  google_project_id: z.optional(googleProjectId),
-  google_private_key_id: z.optional(googlePrivateKeyId),
-  google_key_ring: z.optional(googleKeyRing),
-  aws_region: z.optional(awsRegion),
-  aws_access_key_id: z.optional(awsAccessKeyId),
-  aws_secret_access_key: z.optional(awsSecretAccessKey),
-  aws_custom_key_store_id: z.optional(awsCustomKeyStoreId),
-  aws_probe: z.optional(awsProbe),
-  azure_service_name: z.optional(azureServiceName),
-  azure_resource_group: z.optional(azureResourceGroup),
-  azure_location: z.optional(azureLocation),
-  azure_service_principal_client_id: z.optional(azureId),
-  azure_service_principal_password: z.optional(secret(1000)),
-  azure_tenant: z.optional(azureTenant),
-  azure_subscription_id: z.optional(azureId),
-  azure_environment: z.optional(z.enum(AZURE_ENVIRONMENTS)),
-  azure_variant: z.optional(z.enum(AZURE_VARIANTS)),
-  ibm_api_endpoint: z.optional(endpoint),
-  ibm_iam_endpoint: z.optional(endpoint),
-  ibm_api_key: z.optional(secret(1000)),
-  ibm_instance_id: z.optional(ibmInstanceId),
-  ibm_key_ring: z.optional(ibmKeyRing),
-  cca_use_tls: z.optional(z.boolean()),
-  cca_trusted_issuer: z.optional(ccaTrustedIssuer),
-  cca_host: z.optional(ccaHost),
-  cca_port: z.optional(ccaPort),
-  cca_public_key_hash: z.optional(ccaPublicKeyHash),
-  pkcs11_token_label: z.optional(pkcs11TokenLabel),
-  pkcs11_user_pin: z.optional(secret(255)),
-});
+export const updateKeystore = later(() =>
+  z.strictObject({
+    name: z.optional(name()),
+    description: z.optional(description()),
+    tls_proxy: z.optional(tlsProxy()),
+    groups: z.optional(groups()),
+    google_credentials: z.optional(secret(65_536)),
+    google_location: z.optional(googleLocation()),
+    google_project_id: z.optional(googleProjectId()),
+    google_private_key_id: z.optional(googlePrivateKeyId()),
+    google_key_ring: z.optional(googleKeyRing()),
+    aws_region: z.optional(awsRegion()),
+    aws_access_key_id: z.optional(awsAccessKeyId()),
+    aws_secret_access_key: z.optional(awsSecretAccessKey()),
+    aws_custom_key_store_id: z.optional(awsCustomKeyStoreId()),
+    aws_probe: z.optional(awsProbe()),
+    azure_service_name: z.optional(azureServiceName()),
+    azure_resource_group: z.optional(azureResourceGroup()),
+    azure_location: z.optional(azureLocation()),
+    azure_service_principal_client_id: z.optional(azureId()),
+    azure_service_principal_password: z.optional(secret(1000)),
+    azure_tenant: z.optional(azureTenant()),
+    azure_subscription_id: z.optional(azureId()),
+    azure_environment: z.optional(z.enum(AZURE_ENVIRONMENTS)),
+    azure_variant: z.optional(z.enum(AZURE_VARIANTS)),
+    ibm_api_endpoint: z.optional(endpoint()),
+    ibm_iam_endpoint: z.optional(endpoint()),
+    ibm_api_key: z.optional(secret(1000)),
+    ibm_instance_id: z.optional(ibmInstanceId()),
+    ibm_key_ring: z.optional(ibmKeyRing()),
+    cca_use_tls: z.optional(z.boolean()),
+    cca_trusted_issuer: z.optional(ccaTrustedIssuer()),
+    cca_host: z.optional(ccaHost()),
+    cca_port: z.optional(ccaPort()),
+    cca_public_key_hash: z.optional(ccaPublicKeyHash()),
+    pkcs11_token_label: z.optional(pkcs11TokenLabel()),
+    pkcs11_user_pin: z.optional(secret(255)),
+  }),
+);
 export type WireUpdateKeystore = Wire<typeof updateKeystore>;
 
 type OwnField = Exclude<keyof WireUpdateKeystore, 'name' | 'description' | 'tls_proxy' | 'groups'> | 'ibm_variant';
@@ -385,137 +444,161 @@ export const KEYSTORE_FIELDS = {
 
 const SECRET_FIELDS: ReadonlySet<string> = new Set(Object.values(KEYSTORE_FIELDS).flatMap((fields) => fields.secrets));
 
-export const keystoreQuery = z.strictObject({
-  type: anyOf(z.enum(KEYSTORE_TYPES)),
-  name: containing,
-  description: containing,
-  group: containing,
-  'groups[]': containing,
-  'vault.id': anyOf(id),
-  location: anyOf(z.string().check(z.minLength(1, 'must not be empty'))),
-  ...paging([
-    'name',
-    'type',
-    'location',
-    'description',
-    'created_at',
-    'updated_at',
-    'vault.id',
-    'status.health_status',
-  ]),
-  'status.health_status': anyOf(z.enum(HEALTH_STATUSES)),
-});
+export const keystoreQuery = later(() =>
+  z.strictObject({
+    type: anyOf(z.enum(KEYSTORE_TYPES)),
+    name: containing(),
+    description: containing(),
+    group: containing(),
+    'groups[]': containing(),
+    'vault.id': anyOf(id()),
+    location: anyOf(z.string().check(z.minLength(1, 'must not be empty'))),
+    ...paging([
+      'name',
+      'type',
+      'location',
+      'description',
+      'created_at',
+      'updated_at',
+      'vault.id',
+      'status.health_status',
+    ]),
+    'status.health_status': anyOf(z.enum(HEALTH_STATUSES)),
+  }),
+);
 
-export const dryRunQuery = z.strictObject({ dry_run: flag });
-export const deleteKeystoreQuery = z.strictObject({ mode: oneOf(DELETE_MODES), dry_run: flag });
+export const dryRunQuery = later(() => z.strictObject({ dry_run: flag() }));
+export const deleteKeystoreQuery = later(() => z.strictObject({ mode: oneOf(DELETE_MODES), dry_run: flag() }));
 
-export const keystoreStatus = z.strictObject({
-  last_heartbeat: z.optional(dateTime),
-  health_status: z.optional(z.enum(HEALTH_STATUSES)),
-  message: z.optional(z.string()),
-});
+export const keystoreStatus = later(() =>
+  z.strictObject({
+    last_heartbeat: z.optional(dateTime()),
+    health_status: z.optional(z.enum(HEALTH_STATUSES)),
+    message: z.optional(z.string()),
+  }),
+);
 export type WireKeystoreStatus = Wire<typeof keystoreStatus>;
 
-export const targetKeystoreReference = z.strictObject({
-  id: z.optional(z.string()),
-  name: z.optional(z.string()),
-  type: z.enum(KEYSTORE_TYPES),
-  href: z.optional(z.string()),
-});
+export const targetKeystoreReference = later(() =>
+  z.strictObject({
+    id: z.optional(z.string()),
+    name: z.optional(z.string()),
+    type: z.enum(KEYSTORE_TYPES),
+    href: z.optional(z.string()),
+  }),
+);
 export type WireKeystoreReference = Wire<typeof targetKeystoreReference>;
 
-const shown = {
-  vault: z.optional(vaultReference),
+const shown = later(() => ({
+  vault: z.optional(vaultReference()),
   id: z.optional(z.string()),
   name: z.string(),
   location: z.string(),
   description: z.string(),
   groups: z.array(z.string()),
-  created_at: z.optional(dateTime),
-  updated_at: z.optional(dateTime),
+  created_at: z.optional(dateTime()),
+  updated_at: z.optional(dateTime()),
   created_by: z.optional(z.string()),
   updated_by: z.optional(z.string()),
   href: z.optional(z.string()),
-  status: keystoreStatus,
+  status: keystoreStatus(),
   tls_proxy: z.optional(z.string()),
-  planned_changes: z.optional(plannedChanges),
-};
-const hidden = z.string().check(z.describe(`Always ${SECRET_PLACEHOLDER}, or empty when none is stored.`));
+  planned_changes: z.optional(plannedChanges()),
+}));
+const hidden = later(() => z.string().check(z.describe(`Always ${SECRET_PLACEHOLDER}, or empty when none is stored.`)));
 
-const shownAws = { aws_region: z.string(), aws_access_key_id: z.string(), aws_secret_access_key: hidden };
+const shownAws = later(() => ({
+  aws_region: z.string(),
+  aws_access_key_id: z.string(),
+  aws_secret_access_key: hidden(),
+}));
 
-export const keystoreAwsKms = z.strictObject({ type: z.literal('aws_kms'), ...shown, ...shownAws });
+export const keystoreAwsKms = later(() => z.strictObject({ type: z.literal('aws_kms'), ...shown(), ...shownAws() }));
 
-export const keystoreAwsCloudHsm = z.strictObject({
-  type: z.literal('aws_cloudhsm'),
-  ...shown,
-  ...shownAws,
-  aws_custom_key_store_id: z.string(),
-  aws_probe: z.boolean(),
-});
+export const keystoreAwsCloudHsm = later(() =>
+  z.strictObject({
+    type: z.literal('aws_cloudhsm'),
+    ...shown(),
+    ...shownAws(),
+    aws_custom_key_store_id: z.string(),
+    aws_probe: z.boolean(),
+  }),
+);
 
-export const keystoreAzure = z.strictObject({
-  type: z.literal('azure_key_vault'),
-  ...shown,
-  azure_service_name: z.string(),
-  azure_resource_group: z.string(),
-  azure_location: z.optional(z.string()),
-  azure_service_principal_client_id: z.string(),
-  azure_service_principal_password: hidden,
-  azure_tenant: z.string(),
-  azure_subscription_id: z.string(),
-  azure_environment: z.optional(z.enum(AZURE_ENVIRONMENTS)),
-  azure_variant: z.optional(z.enum(AZURE_VARIANTS)),
-});
+export const keystoreAzure = later(() =>
+  z.strictObject({
+    type: z.literal('azure_key_vault'),
+    ...shown(),
+    azure_service_name: z.string(),
+    azure_resource_group: z.string(),
+    azure_location: z.optional(z.string()),
+    azure_service_principal_client_id: z.string(),
+    azure_service_principal_password: hidden(),
+    azure_tenant: z.string(),
+    azure_subscription_id: z.string(),
+    azure_environment: z.optional(z.enum(AZURE_ENVIRONMENTS)),
+    azure_variant: z.optional(z.enum(AZURE_VARIANTS)),
+  }),
+);
 
-export const keystoreGoogleKms = z.strictObject({
-  type: z.literal('google_kms'),
-  ...shown,
-  google_credentials: hidden,
-  google_location: z.string(),
-  google_project_id: z.optional(z.string()),
-  google_private_key_id: z.optional(z.string()),
-  google_key_ring: z.string(),
-});
+export const keystoreGoogleKms = later(() =>
+  z.strictObject({
+    type: z.literal('google_kms'),
+    ...shown(),
+    google_credentials: hidden(),
+    google_location: z.string(),
+    google_project_id: z.optional(z.string()),
+    google_private_key_id: z.optional(z.string()),
+    google_key_ring: z.string(),
+  }),
+);
 
-export const keystoreIbmCloudKms = z.strictObject({
-  type: z.literal('ibm_cloud_kms'),
-  ...shown,
-  ibm_api_endpoint: z.string(),
-  ibm_iam_endpoint: z.string(),
-  ibm_api_key: hidden,
-  ibm_instance_id: z.string(),
-  ibm_variant: z.enum(IBM_VARIANTS),
-  ibm_key_ring: z.optional(z.string()),
-});
+export const keystoreIbmCloudKms = later(() =>
+  z.strictObject({
+    type: z.literal('ibm_cloud_kms'),
+    ...shown(),
+    ibm_api_endpoint: z.string(),
+    ibm_iam_endpoint: z.string(),
+    ibm_api_key: hidden(),
+    ibm_instance_id: z.string(),
+    ibm_variant: z.enum(IBM_VARIANTS),
+    ibm_key_ring: z.optional(z.string()),
+  }),
+);
 
-export const keystoreCca = z.strictObject({
-  type: z.literal('cca'),
-  ...shown,
-  cca_use_tls: z.boolean(),
-  cca_trusted_issuer: z.optional(z.string()),
-  cca_host: z.string(),
-  cca_port: z.int(),
-  cca_public_key_hash: z.string(),
-});
+export const keystoreCca = later(() =>
+  z.strictObject({
+    type: z.literal('cca'),
+    ...shown(),
+    cca_use_tls: z.boolean(),
+    cca_trusted_issuer: z.optional(z.string()),
+    cca_host: z.string(),
+    cca_port: z.int(),
+    cca_public_key_hash: z.string(),
+  }),
+);
 
-export const keystorePkcs11 = z.strictObject({
-  type: z.literal('pkcs11'),
-  ...shown,
-  pkcs11_token_label: z.string(),
-  pkcs11_user_pin: hidden,
-});
+export const keystorePkcs11 = later(() =>
+  z.strictObject({
+    type: z.literal('pkcs11'),
+    ...shown(),
+    pkcs11_token_label: z.string(),
+    pkcs11_user_pin: hidden(),
+  }),
+);
 
-export const keystore = z.discriminatedUnion('type', [
-  keystoreAwsKms,
-  keystoreAwsCloudHsm,
-  keystoreAzure,
-  keystoreGoogleKms,
-  keystoreIbmCloudKms,
-  keystoreCca,
-  keystorePkcs11,
-]);
+export const keystore = later(() =>
+  z.discriminatedUnion('type', [
+    keystoreAwsKms(),
+    keystoreAwsCloudHsm(),
+    keystoreAzure(),
+    keystoreGoogleKms(),
+    keystoreIbmCloudKms(),
+    keystoreCca(),
+    keystorePkcs11(),
+  ]),
+);
 export type WireKeystore = Wire<typeof keystore>;
 
-export const keystoreList = z.strictObject({ ...page, keystores: z.array(keystore) });
+export const keystoreList = later(() => z.strictObject({ ...page(), keystores: z.array(keystore()) }));
 export type WireKeystoreList = Wire<typeof keystoreList>;

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { later } from '../later.ts';
 import { hrefObject } from './fields.ts';
 import type { WireHref } from './fields.ts';
 
@@ -34,19 +35,21 @@ export function anyOf<Schema extends z.ZodMiniType<unknown, string>>(schema: Sch
 }
 
 /** One value of text, commas and all. */
-export const containing = z.optional(singly(z.string().check(z.minLength(1, 'must not be empty'))));
+export const containing = later(() => z.optional(singly(z.string().check(z.minLength(1, 'must not be empty')))));
 
 export function oneOf<const Values extends readonly string[]>(values: Values) {
   return z.optional(singly(z.enum(values)));
 }
 
-export const flag = z.optional(
-  singly(
-    z.pipe(
-      z.enum(['true', 'false']),
+export const flag = later(() =>
+  z.optional(
+    singly(
       z.pipe(
-        z.transform((value: 'true' | 'false') => value === 'true'),
-        z.boolean(),
+        z.enum(['true', 'false']),
+        z.pipe(
+          z.transform((value: 'true' | 'false') => value === 'true'),
+          z.boolean(),
+        ),
       ),
     ),
   ),
@@ -85,44 +88,46 @@ export function ordering<Field extends string>(
   );
 }
 
-const day = singly(z.iso.date('must be a date of the calendar, written YYYY-MM-DD'));
+const day = later(() => singly(z.iso.date('must be a date of the calendar, written YYYY-MM-DD')));
 
 // A plain day is taken too: people filter by days more than by milliseconds.
 const INSTANT = /^\d{4}-\d{2}-\d{2}(?:[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2}))?$/;
-const instant = singly(
-  z.string().check(
-    z.refine(
-      (value) => instantsOf(value) !== undefined,
-      'must be a time such as 2026-01-31T08:00:00Z, or a date written YYYY-MM-DD',
+const instant = later(() =>
+  singly(
+    z.string().check(
+      z.refine(
+        (value) => instantsOf(value) !== undefined,
+        'must be a time such as 2026-01-31T08:00:00Z, or a date written YYYY-MM-DD',
+      ),
+      z.describe('A time such as 2026-01-31T08:00:00Z, or a date, which stands for the whole day in UTC.'),
     ),
-    z.describe('A time such as 2026-01-31T08:00:00Z, or a date, which stands for the whole day in UTC.'),
   ),
 );
 
-const bits = whole(1, 100_000);
+const bits = later(() => whole(1, 100_000));
 
 /** `name`, `name_min` and `name_max`, each a day. */
 export function days<Name extends string>(name: Name) {
-  return between(name, z.optional(day));
+  return between(name, z.optional(day()));
 }
 
 /** `name`, `name_min` and `name_max`, each a time or a whole day. */
 export function instants<Name extends string>(name: Name) {
-  return { [name]: z.optional(instant), ...bounds(name, z.optional(instant)) } as Record<
+  return { [name]: z.optional(instant()), ...bounds(name, z.optional(instant())) } as Record<
     Name | `${Name}_min` | `${Name}_max`,
-    z.ZodMiniOptional<typeof instant>
+    z.ZodMiniOptional<ReturnType<typeof instant>>
   >;
 }
 
 /** `name_min` and `name_max` of a time that has no exact filter. */
 export function instantBounds<Name extends string>(name: Name) {
-  return bounds(name, z.optional(instant));
+  return bounds(name, z.optional(instant()));
 }
 
 /** `name` (any of several sizes), `name_min` and `name_max` in bits. */
 export function sizes<Name extends string>(name: Name) {
   const exact = anyOf(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,20}$/, 'must be a key size such as 256 or 2048')));
-  return { ...({ [name]: exact } as Record<Name, typeof exact>), ...bounds(name, z.optional(bits)) };
+  return { ...({ [name]: exact } as Record<Name, typeof exact>), ...bounds(name, z.optional(bits())) };
 }
 
 function between<Name extends string, Schema>(name: Name, schema: Schema) {
@@ -180,15 +185,15 @@ function instantsOf(value: string): { from: Date; to: Date } | undefined {
 }
 
 /** The fields of a list's answer beside its items. */
-export const page = {
+export const page = later(() => ({
   total_count: z.int(),
   limit: z.int(),
   offset: z.int(),
-  first: z.optional(hrefObject),
-  last: z.optional(hrefObject),
-  previous: z.optional(hrefObject),
-  next: z.optional(hrefObject),
-};
+  first: z.optional(hrefObject()),
+  last: z.optional(hrefObject()),
+  previous: z.optional(hrefObject()),
+  next: z.optional(hrefObject()),
+}));
 
 export interface WirePage {
   readonly total_count: number;

@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
 import { isGated } from '../approvals/subject.ts';
+import type { KeystoreType } from '../keystores/keystore.ts';
+import { presentKeystoreType } from '../keystores/types.ts';
 import * as approvals from './approvals.ts';
 import * as audit from './audit.ts';
 import * as errors from './errors.ts';
@@ -7,6 +9,7 @@ import * as fields from './fields.ts';
 import { mediaTypesOf } from './formats.ts';
 import type { ListFormat } from './formats.ts';
 import * as keys from './keys.ts';
+import * as keystoreTypes from './keystore-types.ts';
 import * as keystores from './keystores.ts';
 import * as openWork from './open-work.ts';
 import { OPERATIONS } from './operations.ts';
@@ -51,7 +54,7 @@ export const REQUEST_MODELS = {
   KeystoresPropertiesCreateIbmCloudKms: templates.keystorePropertiesIbmCloudKms,
   KeystoresPropertiesCreateCca: templates.keystorePropertiesCca,
   KeystoresPropertiesCreatePkcs11: templates.keystorePropertiesPkcs11,
-} as const satisfies Record<string, z.ZodMiniType>;
+} as const satisfies Record<string, () => z.ZodMiniType>;
 
 /** The models of answers alone. */
 export const ANSWER_MODELS = {
@@ -97,11 +100,14 @@ export const ANSWER_MODELS = {
   Approval: approvals.approval,
   ApprovalList: approvals.approvalList,
   ApprovedAnswer: approvals.approvedAnswer,
+  KeyCapability: keystoreTypes.keyCapability,
+  KeystoreCapabilities: keystoreTypes.keystoreType,
+  KeystoreCapabilitiesList: keystoreTypes.keystoreTypeList,
   OpenWorkList: openWork.openWorkList,
   RedrivenWork: openWork.redrivenWork,
   AuditReport: audit.auditReport,
   AuditLines: audit.auditLines,
-} as const satisfies Record<string, z.ZodMiniType>;
+} as const satisfies Record<string, () => z.ZodMiniType>;
 
 const uri = (name: string): string => `#/components/schemas/${name}`;
 
@@ -136,7 +142,7 @@ export function openApiDocument(info: { readonly version: string; readonly serve
 
 function schemas(): Record<string, JsonSchema> {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries({ ...REQUEST_MODELS, ...ANSWER_MODELS })) registry.add(schema, { id });
+  for (const [id, schema] of Object.entries({ ...REQUEST_MODELS, ...ANSWER_MODELS })) registry.add(schema(), { id });
   const made = z.toJSONSchema(registry, { io: 'input', uri, override: withoutFormatPattern }).schemas;
   return Object.fromEntries(
     Object.entries(made).map(([name, schema]) => {
@@ -144,9 +150,26 @@ function schemas(): Record<string, JsonSchema> {
       delete schema.$id;
       // A client must bear fields that later versions answer; in requests an unknown field is refused.
       if (Object.hasOwn(ANSWER_MODELS, name)) delete schema.additionalProperties;
-      return [name, schema];
+      const type = TEMPLATE_PROPERTIES_OF[name];
+      return [name, type === undefined ? schema : { ...schema, ...capabilitiesOf(type) }];
     }),
   );
+}
+
+/** Where a template says what its keys are to be in a keystore of which type. */
+const TEMPLATE_PROPERTIES_OF: Readonly<Record<string, KeystoreType>> = {
+  KeystoresPropertiesCreateAwsKms: 'aws_kms',
+  KeystoresPropertiesCreateAwsCloudHsm: 'aws_cloudhsm',
+  KeystoresPropertiesCreateAzure: 'azure_key_vault',
+  KeystoresPropertiesCreateGoogleKms: 'google_kms',
+  KeystoresPropertiesCreateIbmCloudKms: 'ibm_cloud_kms',
+  KeystoresPropertiesCreateCca: 'cca',
+  KeystoresPropertiesCreatePkcs11: 'pkcs11',
+} satisfies Partial<Record<keyof typeof REQUEST_MODELS, KeystoreType>>;
+
+/** What such a keystore can hold, row by row as in `GET /keystore_types`. */
+function capabilitiesOf(type: KeystoreType): { readonly 'x-shearline-capabilities': object } {
+  return { 'x-shearline-capabilities': presentKeystoreType(type) };
 }
 
 /** `format: date` says to people and tools what a screenful of pattern does not. */
@@ -155,7 +178,7 @@ function withoutFormatPattern({ jsonSchema }: { readonly jsonSchema: JsonSchema 
 }
 
 const NAMES: ReadonlyMap<unknown, string> = new Map(
-  Object.entries({ ...REQUEST_MODELS, ...ANSWER_MODELS }).map(([name, schema]) => [schema, name]),
+  Object.entries({ ...REQUEST_MODELS, ...ANSWER_MODELS }).map(([name, schema]) => [schema(), name]),
 );
 
 function reference(schema: z.ZodMiniType): { $ref: string } {
@@ -212,13 +235,14 @@ const ERROR_RESPONSE = {
     'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' },
     'Retry-After': { $ref: '#/components/headers/Retry-After' },
   },
-  content: json(errors.apiError),
+  content: json(errors.apiError()),
 };
 
 const ERROR = { $ref: '#/components/responses/Error' };
 
 function operationOf(operationId: string, row: Operation): object {
-  const body = row.body instanceof z.ZodMiniOptional ? (row.body.def.innerType as z.ZodMiniType) : row.body;
+  const given = row.body();
+  const body = given instanceof z.ZodMiniOptional ? (given.def.innerType as z.ZodMiniType) : given;
   return {
     operationId,
     summary: row.summary,
@@ -229,10 +253,10 @@ function operationOf(operationId: string, row: Operation): object {
       ...(row.method === 'POST' ? [parameter('IdempotencyKey')] : []),
       parameter('Vault'),
       parameter('CorrelationId'),
-      ...queryParameters(row.query),
+      ...queryParameters(row.query()),
     ],
     // Operations without content take an empty object, which needs no mention.
-    ...(NAMES.has(body) ? { requestBody: { required: body === row.body, content: json(body) } } : {}),
+    ...(NAMES.has(body) ? { requestBody: { required: body === given, content: json(body) } } : {}),
     responses: {
       ...rehearsal(row),
       ...waiting(operationId),
@@ -246,8 +270,8 @@ function operationOf(operationId: string, row: Operation): object {
 /** What a dry run answers where the operation itself answers with another status. */
 function rehearsal(row: Operation): Record<string, object> {
   if (row.success === 200 || !('dry_run' in queryShape(row))) return {};
-  const planned = { type: 'object', properties: { planned_changes: reference(plannedChanges) } };
-  const schema = row.answer === undefined ? planned : { allOf: [reference(row.answer), planned] };
+  const planned = { type: 'object', properties: { planned_changes: reference(plannedChanges()) } };
+  const schema = row.answer === undefined ? planned : { allOf: [reference(row.answer()), planned] };
   const headers = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
   const description = 'A dry run: how it would be, and what would be done. Nothing of it has happened.';
   return { 200: { description, headers, content: { 'application/json': { schema } } } };
@@ -259,11 +283,11 @@ function waiting(operationId: string): Record<string, object> {
   const headers = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
   const description =
     'Beyond UKO: the vault requires a second person, and the request waits for one. Nothing of it has happened.';
-  return { 202: { description, headers, content: json(approvals.approval) } };
+  return { 202: { description, headers, content: json(approvals.approval()) } };
 }
 
 function queryShape(row: Operation): object {
-  return z.toJSONSchema(row.query, { io: 'output' }).properties ?? {};
+  return z.toJSONSchema(row.query(), { io: 'output' }).properties ?? {};
 }
 
 function parameter(name: keyof typeof PARAMETERS): object {
@@ -274,8 +298,9 @@ function success(operationId: string, row: Operation): object {
   const headers: Record<string, object> = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
   if (row.answer === undefined) return { description: 'Done.', headers };
   const single = !row.actions.includes('list');
-  if (single) headers['ETag'] = { $ref: '#/components/headers/ETag' };
-  const schema = reference(row.answer);
+  if (single && (row.success === 201 || row.path.includes('{id}')))
+    headers['ETag'] = { $ref: '#/components/headers/ETag' };
+  const schema = reference(row.answer());
   if (row.answer === audit.auditLines) {
     return { description: 'One event on each line.', headers, content: { 'application/x-ndjson': { schema } } };
   }

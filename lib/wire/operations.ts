@@ -27,6 +27,8 @@ import {
   keystoreStatus,
   updateKeystore,
 } from './keystores.ts';
+import { keystoreTypeList } from './keystore-types.ts';
+import { later } from '../later.ts';
 import { openWorkList, openWorkQuery, redriveOpenWork, redrivenWork } from './open-work.ts';
 import { createTemplate, template, templateList, templateQuery, updateTemplate } from './templates.ts';
 import { createVault, updateVault, vault, vaultList, vaultQuery } from './vaults.ts';
@@ -35,18 +37,18 @@ export interface Operation {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: `/api/v4/${string}`;
   readonly summary: string;
-  readonly query: z.ZodMiniType<object>;
-  readonly body: z.ZodMiniType;
+  readonly query: () => z.ZodMiniType<object>;
+  readonly body: () => z.ZodMiniType;
   readonly success: 200 | 201 | 204;
-  readonly answer: z.ZodMiniType | undefined;
+  readonly answer: (() => z.ZodMiniType) | undefined;
   /** Whether `If-Match` must be sent. */
   readonly ifMatch: boolean;
   /** What the caller must be allowed to do: one of these; where there are several, the resource's state says which. */
   readonly actions: readonly [Action, ...Action[]];
 }
 
-const none = z.strictObject({});
-const noBody = z.optional(none);
+const none = later(() => z.strictObject({}));
+const noBody = later(() => z.optional(none()));
 
 /** The 35 operations of the contract. A route of API Gateway is `method path`. */
 export const CONTRACT_OPERATIONS = {
@@ -187,7 +189,7 @@ export const CONTRACT_OPERATIONS = {
     path: '/api/v4/managed_keys/{id}/sync_status_in_keystores',
     summary: 'Repair the keystores of a key (sync)',
     query: dryRunQuery,
-    body: z.optional(syncManagedKey),
+    body: later(() => z.optional(syncManagedKey())),
     success: 200,
     answer: statusInKeystores,
     ifMatch: true,
@@ -439,6 +441,17 @@ export const CONTRACT_OPERATIONS = {
 
 /** Beyond UKO. */
 export const EXTENSIONS = {
+  ListKeystoreTypes: {
+    method: 'GET',
+    path: '/api/v4/keystore_types',
+    summary: 'What keystores of each type can hold: the table that keys and templates are refused by',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: keystoreTypeList,
+    ifMatch: false,
+    actions: ['read'],
+  },
   ListApprovals: {
     method: 'GET',
     path: '/api/v4/approvals',
@@ -553,7 +566,7 @@ export type QueryOf<Id extends OperationId> = Wire<Row<Id>['query']>;
 export type BodyOf<Id extends OperationId> = Wire<Row<Id>['body']>;
 /** Undefined for operations that answer 204. */
 export type AnswerOf<Id extends OperationId> = Row<Id>['answer'] extends infer Schema
-  ? Schema extends z.ZodMiniType
+  ? Schema extends () => z.ZodMiniType
     ? Wire<Schema>
     : undefined
   : never;

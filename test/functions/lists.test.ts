@@ -300,7 +300,7 @@ const FILTERS: Readonly<Record<List, Readonly<Record<string, Filter>>>> = {
 
 const PAGING = ['limit', 'offset', 'sort'];
 const parametersOf = (list: List) =>
-  Object.keys((OPERATIONS[list].query._zod.def as { readonly shape: object }).shape).filter(
+  Object.keys((OPERATIONS[list].query()._zod.def as { readonly shape: object }).shape).filter(
     (name) => !PAGING.includes(name),
   );
 
@@ -477,7 +477,7 @@ async function follow({ href }: { readonly href: string }): Promise<Page> {
 }
 
 function sortFields(list: List): readonly string[] {
-  const refused = OPERATIONS[list].query.safeParse({ sort: ['no such field'] }).error?.issues ?? [];
+  const refused = OPERATIONS[list].query().safeParse({ sort: ['no such field'] }).error?.issues ?? [];
   const values = refused.flatMap((issue) => ('values' in issue ? (issue.values as readonly string[]) : []));
   expect(values.length).toBeGreaterThan(2);
   return values.filter((value) => !value.startsWith('-'));

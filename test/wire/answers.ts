@@ -76,7 +76,7 @@ function requireKnownFields(at: string, row: Operation, answer: WireAnswer, body
   // The schemas of answers are strict; those of a dry run are extended by what is planned.
   if (answer.status !== row.success || row.answer === undefined) return;
   if (typeof body === 'object' && body !== null && 'planned_changes' in body) return;
-  const parsed = row.answer.safeParse(body);
+  const parsed = row.answer().safeParse(body);
   if (parsed.success) return;
   throw new Error(`${at} has what its schema does not: ${JSON.stringify(parsed.error.issues)}.\n${answer.body ?? ''}`);
 }

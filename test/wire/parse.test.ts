@@ -22,11 +22,11 @@ function faultOf(run: () => unknown): Fault {
 }
 
 function refusedBody(operation: OperationId, body: unknown): Fault {
-  return faultOf(() => parseBody(OPERATIONS[operation].body, body));
+  return faultOf(() => parseBody(OPERATIONS[operation].body(), body));
 }
 
 function refusedQuery(operation: OperationId, query: string): Fault {
-  return faultOf(() => parseQuery(OPERATIONS[operation].query, query));
+  return faultOf(() => parseQuery(OPERATIONS[operation].query(), query));
 }
 
 const told = (fault: Fault) =>
@@ -95,7 +95,7 @@ describe('bodies', () => {
         fc.constantFrom(...Object.keys(OPERATIONS)),
         fc.string({ minLength: 1, maxLength: 20 }),
         (id, field) => {
-          const { body } = OPERATIONS[id as OperationId];
+          const body = OPERATIONS[id as OperationId].body();
           try {
             parseBody(body, {
               ...KEYSTORE,
@@ -117,7 +117,7 @@ describe('bodies', () => {
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(OPERATIONS)), fc.jsonValue(), (id, body) => {
         try {
-          parseBody(OPERATIONS[id as OperationId].body, body);
+          parseBody(OPERATIONS[id as OperationId].body(), body);
         } catch (error) {
           expect(error).toBeInstanceOf(Fault);
         }
@@ -132,7 +132,7 @@ describe('bodies', () => {
   });
 
   it('writes ids in lower case and regions as AWS does', () => {
-    const body = parseBody(OPERATIONS.CreateKeystore.body, { ...KEYSTORE, vault: { id: VAULT.id.toUpperCase() } });
+    const body = parseBody(OPERATIONS.CreateKeystore.body(), { ...KEYSTORE, vault: { id: VAULT.id.toUpperCase() } });
     expect(body.vault.id).toBe(VAULT.id);
     if (body.type !== 'aws_kms') throw new Error('another type');
     expect(body.aws_region).toBe('eu-central-1');
@@ -142,7 +142,7 @@ describe('bodies', () => {
   it.each(['us-east-1', 'us_gov_west_1', 'ap_southeast_7', 'eusc_de_east_1', 'cn_northwest_1'])(
     'knows the region %s',
     (region) => {
-      expect(() => parseBody(OPERATIONS.CreateKeystore.body, { ...KEYSTORE, aws_region: region })).not.toThrow();
+      expect(() => parseBody(OPERATIONS.CreateKeystore.body(), { ...KEYSTORE, aws_region: region })).not.toThrow();
     },
   );
 
@@ -156,7 +156,7 @@ describe('bodies', () => {
   );
 
   it('takes an AWS access key whole, or none', () => {
-    const { body } = OPERATIONS.CreateKeystore;
+    const body = OPERATIONS.CreateKeystore.body();
     const id = 'AKIAIOSFODNN7EXAMPLE';
     expect(() => parseBody(body, KEYSTORE)).not.toThrow();
     expect(() => parseBody(body, { ...KEYSTORE, aws_access_key_id: '', aws_secret_access_key: '' })).not.toThrow();
@@ -174,17 +174,17 @@ describe('bodies', () => {
   it('refuses the placeholder of a secret where there is none yet', () => {
     const body = { ...KEYSTORE, aws_access_key_id: 'AKIA', aws_secret_access_key: '********' };
     expect(told(refusedBody('CreateKeystore', body))).toEqual(['invalid_field aws_secret_access_key']);
-    expect(() => parseBody(OPERATIONS.UpdateKeystore.body, { aws_secret_access_key: '********' })).not.toThrow();
+    expect(() => parseBody(OPERATIONS.UpdateKeystore.body(), { aws_secret_access_key: '********' })).not.toThrow();
   });
 
   it('probes a CloudHSM key store unless told otherwise', () => {
     const cloudHsm = { ...KEYSTORE, type: 'aws_cloudhsm', aws_custom_key_store_id: 'cks-1234567890abcdef0' };
-    const given = parseBody(OPERATIONS.CreateKeystore.body, cloudHsm);
+    const given = parseBody(OPERATIONS.CreateKeystore.body(), cloudHsm);
     expect(given).toMatchObject({ type: 'aws_cloudhsm', aws_probe: true });
-    expect(parseBody(OPERATIONS.CreateKeystore.body, { ...cloudHsm, aws_probe: false })).toMatchObject({
+    expect(parseBody(OPERATIONS.CreateKeystore.body(), { ...cloudHsm, aws_probe: false })).toMatchObject({
       aws_probe: false,
     });
-    expect(parseBody(OPERATIONS.UpdateKeystore.body, {})).toEqual({});
+    expect(parseBody(OPERATIONS.UpdateKeystore.body(), {})).toEqual({});
   });
 
   it('lets a template name one keystore type', () => {
@@ -200,7 +200,7 @@ describe('bodies', () => {
 
   it.each(['', 'P1Y', 'P1Y2M1W4D', 'P0D', 'P90D', 'P12W'])('takes the period "%s"', (period) => {
     const key = { ...TEMPLATE.key, activation_date: period };
-    expect(() => parseBody(OPERATIONS.CreateKeyTemplate.body, { ...TEMPLATE, key })).not.toThrow();
+    expect(() => parseBody(OPERATIONS.CreateKeyTemplate.body(), { ...TEMPLATE, key })).not.toThrow();
   });
 
   it.each(['P', 'P1', '1Y', 'P1D1Y', 'PT1H', 'P-1D', 'P1Y ', '2027-01-01', 'P99999Y'])(
@@ -223,7 +223,7 @@ describe('bodies', () => {
   );
 
   it('takes 29 February of a leap year', () => {
-    expect(parseBody(OPERATIONS.UpdateManagedKey.body, { expiration_date: '2028-02-29' })).toEqual({
+    expect(parseBody(OPERATIONS.UpdateManagedKey.body(), { expiration_date: '2028-02-29' })).toEqual({
       expiration_date: '2028-02-29',
     });
   });
@@ -235,7 +235,7 @@ describe('bodies', () => {
     ['UpdateManagedKey', 'label', ['a/b.c_d-e f', 'x'.repeat(255)], ['', 'ä', 'a\u0000', 'x'.repeat(256)]],
     ['UpdateVault', 'description', ['', 'ä'.repeat(200)], ['x'.repeat(201), '\ud800']],
   ] as const)('%s.%s keeps to its rule', (operation, field, good, bad) => {
-    for (const value of good) expect(() => parseBody(OPERATIONS[operation].body, { [field]: value })).not.toThrow();
+    for (const value of good) expect(() => parseBody(OPERATIONS[operation].body(), { [field]: value })).not.toThrow();
     for (const value of bad)
       expect(told(refusedBody(operation, { [field]: value }))).toEqual([`invalid_field ${field}`]);
   });
@@ -243,7 +243,7 @@ describe('bodies', () => {
   it('bounds groups and tags, and refuses one twice, naming it', () => {
     const groups = (values: readonly string[]) => ({ groups: values });
     const many = Array.from({ length: 129 }, (_, index) => `group ${index}`);
-    expect(() => parseBody(OPERATIONS.UpdateKeystore.body, groups(many.slice(1)))).not.toThrow();
+    expect(() => parseBody(OPERATIONS.UpdateKeystore.body(), groups(many.slice(1)))).not.toThrow();
     expect(told(refusedBody('UpdateKeystore', groups(many)))).toEqual(['invalid_field groups']);
     expect(told(refusedBody('UpdateKeystore', groups(['ab', 'cd', 'ab'])))).toEqual(['invalid_field groups[2]']);
     const tags = [
@@ -258,7 +258,7 @@ describe('bodies', () => {
   });
 
   it.each(['https://eu-de.kms.cloud.ibm.com', 'http://127.0.0.1:4010/ibm'])('takes the endpoint %s', (url) => {
-    expect(() => parseBody(OPERATIONS.UpdateKeystore.body, { ibm_api_endpoint: url })).not.toThrow();
+    expect(() => parseBody(OPERATIONS.UpdateKeystore.body(), { ibm_api_endpoint: url })).not.toThrow();
   });
 
   it.each([
@@ -273,11 +273,11 @@ describe('bodies', () => {
 
   it('takes no body or an empty object where an operation has none', () => {
     for (const body of [undefined, {}]) {
-      expect(() => parseBody(OPERATIONS.ActivateManagedKey.body, body)).not.toThrow();
+      expect(() => parseBody(OPERATIONS.ActivateManagedKey.body(), body)).not.toThrow();
     }
     expect(told(refusedBody('ActivateManagedKey', { force: true }))).toEqual(['unknown_field force']);
-    expect(parseBody(OPERATIONS.SyncManagedKey.body, undefined)).toBeUndefined();
-    expect(parseBody(OPERATIONS.SyncManagedKey.body, { keystores: [VAULT] })).toEqual({ keystores: [VAULT] });
+    expect(parseBody(OPERATIONS.SyncManagedKey.body(), undefined)).toBeUndefined();
+    expect(parseBody(OPERATIONS.SyncManagedKey.body(), { keystores: [VAULT] })).toEqual({ keystores: [VAULT] });
     expect(told(refusedBody('SyncManagedKey', {}))).toEqual(['invalid_field keystores']);
   });
 
@@ -310,7 +310,7 @@ describe('bodies', () => {
   });
 
   it('sorts every field of a keystore type into settings and secrets', () => {
-    const update = Object.keys(OPERATIONS.UpdateKeystore.body.shape);
+    const update = Object.keys(OPERATIONS.UpdateKeystore.body().shape);
     const general = ['name', 'description', 'tls_proxy', 'groups'];
     const own = Object.values(KEYSTORE_FIELDS).flatMap(({ settings, secrets }) => [...settings, ...secrets]);
     expect([...new Set(own)].filter((field) => field !== 'ibm_variant').sort()).toEqual(
@@ -320,7 +320,7 @@ describe('bodies', () => {
 });
 
 describe('query strings', () => {
-  const keys = (query: string) => parseQuery(OPERATIONS.ListManagedKeys.query, query);
+  const keys = (query: string) => parseQuery(OPERATIONS.ListManagedKeys.query(), query);
 
   it('takes several values with commas, by repetition, and both', () => {
     expect(keys('state=active,destroyed&state=deactivated').state).toEqual(['active', 'destroyed', 'deactivated']);
@@ -339,7 +339,7 @@ describe('query strings', () => {
   });
 
   it('keeps commas and letter case in text', () => {
-    expect(parseQuery(OPERATIONS.ListVaults.query, 'description=a%2C%20B+c').description).toBe('a, B c');
+    expect(parseQuery(OPERATIONS.ListVaults.query(), 'description=a%2C%20B+c').description).toBe('a, B c');
   });
 
   it('reads what to sort by', () => {
@@ -400,8 +400,8 @@ describe('query strings', () => {
   });
 
   it('reads flags and choices', () => {
-    expect(parseQuery(OPERATIONS.CreateKeystore.query, 'dry_run=true')).toEqual({ dry_run: true });
-    expect(parseQuery(OPERATIONS.DeleteKeystore.query, 'mode=disconnect')).toEqual({ mode: 'disconnect' });
+    expect(parseQuery(OPERATIONS.CreateKeystore.query(), 'dry_run=true')).toEqual({ dry_run: true });
+    expect(parseQuery(OPERATIONS.DeleteKeystore.query(), 'mode=disconnect')).toEqual({ mode: 'disconnect' });
     expect(told(refusedQuery('CreateKeystore', 'dry_run=yes'))).toEqual(['invalid_parameter dry_run']);
     expect(told(refusedQuery('DeleteKeystore', 'mode=obliterate'))).toEqual(['invalid_parameter mode']);
   });
@@ -410,7 +410,7 @@ describe('query strings', () => {
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(OPERATIONS)), fc.string(), (id, query) => {
         try {
-          parseQuery(OPERATIONS[id as OperationId].query, query);
+          parseQuery(OPERATIONS[id as OperationId].query(), query);
         } catch (error) {
           expect(error).toBeInstanceOf(Fault);
         }
