@@ -2,6 +2,9 @@ import pMap from 'p-map';
 import { KeystoreFault } from '../drivers/driver.ts';
 import type { Binding, KeystoreDriver, Seen, StepName } from '../drivers/driver.ts';
 import type { Deployment } from '../deployment.ts';
+import { flagChange, workChange } from '../history/entry.ts';
+import type { ChangeCause, WorkState } from '../history/entry.ts';
+import { writeWithHistory } from '../history/write.ts';
 import { wantedIn } from '../keys/lifecycle.ts';
 import type { KeyInstance, ManagedKey, OpenWork, WorkCause } from '../keys/key.ts';
 import type { Change } from '../records/database.ts';
@@ -317,9 +320,22 @@ async function record(
   change: Partial<Pick<KeyInstance, 'touchedAt' | 'open' | 'rotating' | 'createSentAt' | 'rotationSentAt'>> & {
     readonly binding?: Binding | undefined;
   },
+  told?: { readonly state: WorkState; readonly error: string | undefined },
 ): Promise<void> {
-  const next: KeyInstance = { ...work.instance, ...change, fence: work.instance.fence + 1 };
-  if (!(await work.deployment.database.write(fencedInstance(next, work.instance.fence)))) throw new Superseded();
+  const { deployment, instance } = work;
+  const next: KeyInstance = { ...instance, ...change, fence: instance.fence + 1 };
+  // Of work that has ended, how it stood before.
+  const open = next.open ?? instance.open;
+  const entry =
+    told === undefined || open === undefined
+      ? undefined
+      : workChange(next, { ...open, lastError: told.error ?? open.lastError }, told.state, {
+          id: deployment.newId(),
+          at: deployment.clock(),
+        });
+  if (!(await writeWithHistory(deployment.database, fencedInstance(next, instance.fence), entry))) {
+    throw new Superseded();
+  }
   work.instance = next;
 }
 
@@ -328,16 +344,34 @@ async function finish(work: Work, end: End): Promise<void> {
   const failure = end.failure === undefined ? undefined : errorOf(end.failure);
   // Judged against the instance as the write below leaves it, so that the next look has nothing to say anew.
   const finished = { ...instance, fence: instance.fence + 1 };
-  await storeObservation(deployment, finished, end.look, end.lookedAt, failure);
+  await storeObservation(deployment, finished, end.look, end.lookedAt, failure, undefined, instance.open?.cause);
   const gone = 'seen' in end.look && end.look.seen.presence === 'absent' && instance.wanted === 'gone';
   if (gone && instance.keyRemoved && end.settled === 'done') {
     await forget(deployment, instance);
     return;
   }
-  await record(work, {
-    open: openAfter(instance.open, end, failure, deployment.clock()),
-    ...(end.settled === 'done' ? { createSentAt: undefined } : {}),
-  });
+  const open = openAfter(instance.open, end, failure, deployment.clock());
+  const state = toldOf(instance.open, open, end.settled);
+  await record(
+    work,
+    { open, ...(end.settled === 'done' ? { createSentAt: undefined } : {}) },
+    state === undefined ? undefined : { state, error: failure?.message },
+  );
+}
+
+/** What the key's history says of the end of an attempt; nothing of work that is done at once, nor of each further attempt. */
+function toldOf(
+  before: OpenWork | undefined,
+  after: OpenWork | undefined,
+  settled: End['settled'],
+): WorkState | undefined {
+  if (before === undefined) return undefined;
+  if (after === undefined) {
+    if (settled === 'given_up') return 'given_up';
+    return before.attempts > 1 ? 'finished' : undefined;
+  }
+  if (after.givenUp) return 'given_up';
+  return before.attempts === 1 ? 'waiting' : undefined;
 }
 
 function openAfter(
@@ -388,8 +422,13 @@ async function reopen(deployment: Deployment, of: KeyInstance, sent: ReadonlySet
   }
 }
 
+/** How often a judgement is made anew because another was stored between reading the one before and writing this one. */
+const JUDGEMENTS = 5;
+
 /**
- * Judges a look and stores the judgement, if it says something new and nothing newer was stored meanwhile. Answers what stands now.
+ * Judges a look and stores the judgement, if it says something new and nothing newer was stored meanwhile, with an entry of the key's
+ * history where flag, detail or status became another. Answers what stands now. `known` is the judgement before, as far as the caller has
+ * just read it; `cause` is why anybody looked.
  */
 export async function storeObservation(
   deployment: Deployment,
@@ -398,18 +437,54 @@ export async function storeObservation(
   lookedAt: Date,
   failure?: ObservedError,
   known?: Observed,
+  cause: ChangeCause = 'scan',
 ): Promise<{ readonly observed: Observed; readonly changed: boolean }> {
-  const before = known ?? (await readObserved(deployment.database, instance));
-  const next = observation(instance, look, before, lookedAt, failure);
-  if (before !== undefined && sameFinding(before, next) && before.judgedFence === next.judgedFence) {
-    return { observed: before, changed: false };
+  const { database } = deployment;
+  let before = known ?? (await readObserved(database, instance));
+  for (let judgement = 1; ; judgement += 1) {
+    const next = observation(instance, look, before, lookedAt, failure);
+    if (before !== undefined && sameFinding(before, next) && before.judgedFence === next.judgedFence) {
+      return { observed: before, changed: false };
+    }
+    const entry = flagChange(before, next, {
+      id: deployment.newId(),
+      at: deployment.clock(),
+      cause,
+      label: instance.label,
+    });
+    if (await writeWithHistory(database, replacingObserved(before, next), entry)) {
+      return { observed: next, changed: before === undefined || !sameFinding(before, next) };
+    }
+    const stored = await readObserved(database, instance);
+    // Forgotten meanwhile, with the key itself.
+    if (stored === undefined) return { observed: next, changed: false };
+    if (isNewer(stored, next) || judgement === JUDGEMENTS) return { observed: stored, changed: false };
+    before = stored;
   }
-  const stored = await deployment.database.write({
+}
+
+/** From the very finding that the history says: a change that is lost, or told twice, would be a wrong history. */
+function replacingObserved(before: Observed | undefined, next: Observed): Change {
+  const item = STORED.observed(next);
+  if (before === undefined) return { op: 'put', item, condition: 'attribute_not_exists(pk)' };
+  return {
     op: 'put',
-    item: STORED.observed(next),
-    condition: 'attribute_not_exists(pk) OR judged_fence < :fence OR (judged_fence = :fence AND seen_at <= :seen_at)',
-    values: { ':fence': next.judgedFence, ':seen_at': next.seenAt.toISOString() },
-  });
-  if (stored) return { observed: next, changed: before === undefined || !sameFinding(before, next) };
-  return { observed: (await readObserved(deployment.database, instance)) ?? next, changed: false };
+    item,
+    condition:
+      '(judged_fence < :fence OR (judged_fence = :fence AND seen_at <= :seen_at)) AND #since = :since AND #status = :status AND keystore_sync_flag = :flag AND keystore_sync_flag_detail = :detail',
+    names: { '#since': 'since', '#status': 'status' },
+    values: {
+      ':fence': next.judgedFence,
+      ':seen_at': next.seenAt.toISOString(),
+      ':since': before.since.toISOString(),
+      ':status': before.status,
+      ':flag': before.keystoreSyncFlag,
+      ':detail': before.keystoreSyncFlagDetail,
+    },
+  };
+}
+
+function isNewer(stored: Observed, next: Observed): boolean {
+  if (stored.judgedFence !== next.judgedFence) return stored.judgedFence > next.judgedFence;
+  return stored.seenAt > next.seenAt;
 }

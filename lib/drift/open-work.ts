@@ -1,5 +1,7 @@
 import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
+import { workChange } from '../history/entry.ts';
+import { writeWithHistory } from '../history/write.ts';
 import type { KeyInstance, OpenWork } from '../keys/key.ts';
 import { fencedInstance, READ } from '../records/entities.ts';
 import { INDEX_KEY, OPEN_WORK_SHARDS } from '../records/table.ts';
@@ -59,7 +61,7 @@ export async function summarise(deployment: Pick<Deployment, 'database' | 'clock
  * was. Can be repeated.
  */
 export async function redrive(
-  deployment: Pick<Deployment, 'database' | 'clock'>,
+  deployment: Pick<Deployment, 'database' | 'clock' | 'newId'>,
   vaultId: string | undefined,
 ): Promise<number> {
   const again = await pMap(
@@ -67,9 +69,9 @@ export async function redrive(
     async (instance) => {
       if (vaultId !== undefined && instance.vaultId !== vaultId) return false;
       const open: OpenWork = { ...instance.open, attempts: 0, givenUp: false, dueAt: deployment.clock() };
-      return deployment.database.write(
-        fencedInstance({ ...instance, open, fence: instance.fence + 1 }, instance.fence),
-      );
+      const next = { ...instance, open, fence: instance.fence + 1 };
+      const entry = workChange(next, open, 'redriven', { id: deployment.newId(), at: open.dueAt });
+      return writeWithHistory(deployment.database, fencedInstance(next, instance.fence), entry);
     },
     { concurrency: 8 },
   );

@@ -1,5 +1,7 @@
 import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
+import { workChange } from '../history/entry.ts';
+import { writeWithHistory } from '../history/write.ts';
 import type { KeyInstance } from '../keys/key.ts';
 import { fencedInstance, READ } from '../records/entities.ts';
 import { readManagedKey } from '../records/reading.ts';
@@ -60,7 +62,12 @@ export async function resume(deployment: Deployment, signal: AbortSignal): Promi
       const { open } = instance;
       if (open === undefined || open.dueAt > now) return;
       const again = reclaimed({ ...instance, open }, now);
-      if (!(await deployment.database.write(fencedInstance(again, instance.fence)))) return;
+      // Once: each further attempt says nothing new.
+      const entry =
+        open.attempts === 1
+          ? workChange(again, { ...open, attempts: 2 }, 'resumed', { id: deployment.newId(), at: now })
+          : undefined;
+      if (!(await writeWithHistory(deployment.database, fencedInstance(again, instance.fence), entry))) return;
       resumed += 1;
       const key = await readManagedKey(deployment.database, instance.keyId);
       await convergeAll(deployment, key, [again], signal);

@@ -71,7 +71,7 @@ export async function sync(
   const entry = { vaultId: key.vaultId, type: 'managed_key', id: key.id, at: now, status: 200, after } as const;
   await commit(deployment.database, changes, success(attempt, entry));
   await convergeAll(deployment, key, work, signal);
-  await verify(deployment, key, sharedWith(work, repairs), signal);
+  await verify(deployment, key, sharedWith(work, repairs), signal, 'sync');
 }
 
 /** Older versions in keys that a newer one has just repaired: what was said of them may not be true any more. */

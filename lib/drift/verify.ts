@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
 import type { KeystoreDriver } from '../drivers/driver.ts';
+import type { ChangeCause } from '../history/entry.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import { asKeystoreFault, driverOf, keyInKeystore, lookAt } from './look.ts';
 import { storeObservation } from './converge.ts';
@@ -23,13 +24,14 @@ export async function verify(
   key: ManagedKey | undefined,
   instances: readonly KeyInstance[],
   signal: AbortSignal,
+  cause: ChangeCause = 'verify',
 ): Promise<Verified[]> {
   return pMap(
     instances,
     async (instance) => {
       const lookedAt = deployment.clock();
       const look = await lookThrough(deployment, key, instance, signal);
-      const { observed } = await storeObservation(deployment, instance, look, lookedAt);
+      const { observed } = await storeObservation(deployment, instance, look, lookedAt, undefined, undefined, cause);
       return { instance, look, observed };
     },
     { concurrency: 16 },

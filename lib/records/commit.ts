@@ -1,9 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Fault } from '../fault.ts';
+import { decisionOf } from '../history/entry.ts';
 import { auditEvent, auditHead, CHAIN_START, chained } from './audit.ts';
 import type { AuditEntry, AuditHead } from './audit.ts';
 import { backoff, TransactionConflict } from './database.ts';
 import type { Change, Database } from './database.ts';
+import { STORED } from './entities.ts';
 import { ITEM } from './table.ts';
 
 /** How often a transaction is tried against others on the same items before the caller is told `busy`. */
@@ -14,7 +16,7 @@ class HeadMoved extends Error {}
 
 /**
  * The one way by which anything that users decide changes: the changes and their audit event in one transaction, so that neither is
- * ever without the other. Throws the `refused` fault of the first change whose condition does not hold; then nothing happened.
+ * ever without the other; of a key, also the entry of its history. Throws the `refused` fault of the first change whose condition does not hold; then nothing happened.
  */
 export async function commit(database: Database, changes: readonly Change[], entry: AuditEntry): Promise<void> {
   let head = await readHead(database, entry.vaultId);
@@ -37,6 +39,7 @@ export async function commit(database: Database, changes: readonly Change[], ent
 function auditChanges(head: AuditHead, entry: AuditEntry, moved: HeadMoved): Change[] {
   const event = chained(head, entry);
   const refused = () => moved;
+  const decision = decisionOf(event);
   return [
     {
       op: 'put',
@@ -52,6 +55,7 @@ function auditChanges(head: AuditHead, entry: AuditEntry, moved: HeadMoved): Cha
         ? { condition: 'attribute_not_exists(pk)' }
         : { condition: '#hash = :hash', names: { '#hash': 'hash' }, values: { ':hash': head.hash } }),
     },
+    ...(decision === undefined ? [] : [{ op: 'put', item: STORED.historyEntry(decision) } as const]),
   ];
 }
 

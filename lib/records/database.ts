@@ -55,6 +55,8 @@ export interface Query {
   readonly upTo?: string;
   readonly descending?: boolean;
   readonly limit?: number;
+  /** At most so many items a page, for whoever may not want all; default: what fits into 1 MB. */
+  readonly pageSize?: number;
   /** Read-after-write; not on an index. Default true where possible. */
   readonly consistent?: boolean;
 }
@@ -107,7 +109,9 @@ export class Database {
           ExpressionAttributeValues: { ':pk': query.pk, ...range.values },
           ScanIndexForward: query.descending !== true,
           ConsistentRead: query.index === undefined && query.consistent !== false,
-          ...(Number.isFinite(left) ? { Limit: left } : {}),
+          ...(Number.isFinite(left) || query.pageSize !== undefined
+            ? { Limit: Math.min(left, query.pageSize ?? left) }
+            : {}),
           ExclusiveStartKey: after,
         }),
       );

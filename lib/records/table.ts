@@ -19,6 +19,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | instance (wanted, work) | KEY#id                   | INSTANCE#000001#keystore      | by_keystore, due     |
  * | observed                | KEY#id                   | OBSERVED#000001#keystore      | by_keystore, flagged |
  * | sealed material         | MATERIAL#key id          | 000001                        |                      |
+ * | entry of its history    | HISTORY#key id           | time#id                       | flagged (by shard)   |
  * | name lock               | NAME#kind#scope          | the name                      |                      |
  * | audit event             | AUDIT#vault id           | EVENT#000000000001            |                      |
  * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
@@ -52,6 +53,8 @@ export const ITEM = {
     pk: `KEY#${keyId}`,
     sk: `OBSERVED#${digits(version, 6)}#${keystoreId}`,
   }),
+  /** `at` as RFC 3339 in UTC with milliseconds: entries sort as time does. */
+  history: (keyId: string, at: string, id: string): ItemKey => ({ pk: `HISTORY#${keyId}`, sk: `${at}#${id}` }),
   material: (keyId: string, version: number): ItemKey => ({ pk: `MATERIAL#${keyId}`, sk: digits(version, 6) }),
   /** Holds a unique name: of a vault (scope `-`), or of a template, keystore or key (scope: its vault). */
   name: (kind: 'VAULT' | 'TEMPLATE' | 'KEYSTORE' | 'KEY', scope: string, name: string): ItemKey => ({
@@ -89,6 +92,8 @@ export const INDEX_KEY = {
   /** Instances and what was observed of them lie side by side, ordered by key. */
   instancesInKeystore: (keystoreId: string) => `INSTANCES#${keystoreId}`,
   flaggedInVault: (vaultId: string) => `FLAGGED#${vaultId}`,
+  /** Changes of flags, ordered by time; spread over a few partitions, so that an outage does not heat one. */
+  changesInVault: (vaultId: string, shard: number) => `CHANGES#${vaultId}#${shard}`,
   /** Open work is spread over a few partitions, so that a large command does not heat one. */
   openWork: (shard: number) => `OPEN#${shard}`,
   /** Work that was tried for as long as there was hope; nobody goes on with it until a person says so. */
@@ -99,11 +104,23 @@ export const INDEX_KEY = {
 
 export const OPEN_WORK_SHARDS = 4;
 
-/** Which shard the open work of a key is in: stable, and even enough for random ids. */
+/** Which shard the open work of a key is in. */
 export function openWorkShard(keyId: string): number {
+  return shardOf(keyId, OPEN_WORK_SHARDS);
+}
+
+export const CHANGE_SHARDS = 4;
+
+/** Which shard the changes of a key's flags are in. */
+export function changeShard(keyId: string): number {
+  return shardOf(keyId, CHANGE_SHARDS);
+}
+
+/** Stable, and even enough for random ids. */
+function shardOf(keyId: string, shards: number): number {
   let sum = 0;
   for (const character of keyId) sum = (sum * 31 + character.charCodeAt(0)) % 65_521;
-  return sum % OPEN_WORK_SHARDS;
+  return sum % shards;
 }
 
 /**
