@@ -26,6 +26,7 @@ const AS_IT_COMES: BuildOptions = {};
 
 async function bundle(entry: string, outfile: string, how: BuildOptions): Promise<Metafile> {
   const { metafile } = await build({
+    ...how,
     entryPoints: [entry],
     outfile,
     bundle: true,
@@ -38,7 +39,6 @@ async function bundle(entry: string, outfile: string, how: BuildOptions): Promis
     absWorkingDir: PROJECT,
     logLevel: 'error',
     metafile: true,
-    ...how,
   });
   return metafile;
 }
