@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { readConfig } from '../lib/config.ts';
+import { presentKeystoreTypes } from '../lib/keystores/types.ts';
 import { openApiDocument } from '../lib/wire/openapi.ts';
 import { baseUrlOf, serve } from './http.ts';
 
@@ -77,9 +78,15 @@ export const ROUTES: Readonly<Record<string, Make>> = {
   'GET /api/v4/docs/swagger-ui.css': library('swagger-ui.css', 'text/css; charset=utf-8'),
 };
 
-const otherwise = serve({});
+/** Who may see nothing may still know this: it is in the OpenAPI document too. */
+const otherwise = serve({
+  GetKeystoreTypes: () => Promise.resolve({ body: { keystore_types: presentKeystoreTypes() } }),
+});
 
-/** The OpenAPI document and a page to read it with, for everybody: neither tells more than the source does. */
+/**
+ * The OpenAPI document and a page to read it with, for everybody: neither tells more than the source does. And what keystores of each type can
+ * hold, for those who have a token.
+ */
 export async function handler(event: unknown, context?: Context): Promise<APIGatewayProxyStructuredResultV2> {
   const given: Partial<APIGatewayProxyEventV2> = typeof event === 'object' && event !== null ? event : {};
   const make = ROUTES[given.routeKey ?? ''];

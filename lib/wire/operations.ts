@@ -441,7 +441,7 @@ export const CONTRACT_OPERATIONS = {
 
 /** Beyond UKO. */
 export const EXTENSIONS = {
-  ListKeystoreTypes: {
+  GetKeystoreTypes: {
     method: 'GET',
     path: '/api/v4/keystore_types',
     summary: 'What keystores of each type can hold: the table that keys and templates are refused by',

@@ -86,3 +86,9 @@ it('whatever else is asked is the contract’s 404', async () => {
   expect([answer.statusCode, JSON.parse(answer.body ?? '')]).toMatchObject([404, { errors: [{ code: 'not_found' }] }]);
   expect((await handler(undefined)).statusCode).toBe(400);
 });
+
+describe('GET keystore_types', () => {
+  it('needs a token, and no role: what it tells is in the document too', async () => {
+    expect(await get('keystore_types')).toMatchObject({ statusCode: 401 });
+  });
+});
