@@ -1,14 +1,5 @@
-import { DecryptCommand, EncryptCommand, GenerateMacCommand, VerifyCommand } from '@aws-sdk/client-kms';
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  publicEncrypt,
-  randomUUID,
-} from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { connect as connectAws } from '../../lib/drivers/aws-kms/driver.ts';
 import { connect } from '../../lib/drivers/google-kms/driver.ts';
 import {
   GOOGLE_KEY_RULES,
@@ -22,8 +13,6 @@ import { KeystoreFault } from '../../lib/drivers/driver.ts';
 import { planFor } from '../../lib/drift/plan.ts';
 import type { GoogleKmsSandbox } from '../../sandbox/google-kms/server.ts';
 import { makeMaterial } from './aws-material.ts';
-import type { AwsKeystore } from './aws-sandbox.ts';
-import { openAwsKeystore } from './aws-sandbox.ts';
 import { driverContract, faultOf, newKey, patience, present, run, withoutMaterial } from './contract.ts';
 import type { GoogleKeystore } from './google-sandbox.ts';
 import { GOOGLE_IMPORTS, openGoogleKeystore, PROJECT, RING, specOf } from './google-sandbox.ts';
@@ -738,91 +727,6 @@ describe('google_kms', () => {
       expect(health.status).toBe('configuration_error');
       expect(health.message).not.toContain('c2VjcmV0');
     });
-  });
-});
-
-describe('the same imported key in AWS and in Google', () => {
-  let google: GoogleKeystore;
-  let aws: AwsKeystore;
-  const message = Buffer.from('written in one, read in the other');
-
-  beforeAll(async () => {
-    [google, aws] = await Promise.all([openGoogleKeystore({ connect }), openAwsKeystore({ connect: connectAws })]);
-  });
-  afterAll(() => Promise.all([google.close(), aws.close()]));
-
-  /** One material in both; answers the key in each keystore. */
-  async function inBoth(spec: KeySpec): Promise<{ googleName: string; KeyId: string }> {
-    const material = makeMaterial(spec);
-    const key = newKey(spec, google.now());
-    const put = async (driver: KeystoreDriver, on: KeyInKeystore) =>
-      (await run(driver, 'import', await run(driver, 'create', on), material)).binding?.idInKeystore ?? '';
-    return {
-      googleName: await put(google.connect(), { ...key, label: label(key.keyId) }),
-      KeyId: await put(aws.connect(), key),
-    };
-  }
-
-  it('an RSA key decrypts in Google what was encrypted for it in AWS, and the other way round', async () => {
-    const { googleName: name, KeyId } = await inBoth({
-      algorithm: 'rsa',
-      size: '2048',
-      material: 'imported',
-      properties: {},
-    });
-    const encrypted = await aws.kms.send(
-      new EncryptCommand({ KeyId, Plaintext: message, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }),
-    );
-    const [answer] = await google.kms.asymmetricDecrypt({
-      name,
-      ciphertext: Buffer.from(encrypted.CiphertextBlob ?? []),
-    });
-    expect(Buffer.from(answer.plaintext ?? '').equals(message)).toBe(true);
-
-    const [{ pem }] = await google.kms.getPublicKey({ name });
-    const CiphertextBlob = publicEncrypt({ key: pem ?? '', oaepHash: 'sha256' }, message);
-    const decrypted = await aws.kms.send(
-      new DecryptCommand({ KeyId, CiphertextBlob, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }),
-    );
-    expect(Buffer.from(decrypted.Plaintext ?? '').equals(message)).toBe(true);
-  });
-
-  it('an elliptic curve key signs in Google what AWS verifies', async () => {
-    const { googleName: name, KeyId } = await inBoth({
-      algorithm: 'ec',
-      size: '256',
-      material: 'imported',
-      properties: {},
-    });
-    const digest = { sha256: createHash('sha256').update(message).digest() };
-    const [{ signature }] = await google.kms.asymmetricSign({ name, digest });
-    const Signature = Buffer.from(signature ?? '');
-    const verified = await aws.kms.send(
-      new VerifyCommand({ KeyId, Message: message, Signature, SigningAlgorithm: 'ECDSA_SHA_256' }),
-    );
-    expect(verified.SignatureValid).toBe(true);
-  });
-
-  it('an HMAC key makes a MAC in AWS that Google verifies', async () => {
-    const { googleName: name, KeyId } = await inBoth({
-      algorithm: 'hmac',
-      size: '256',
-      material: 'imported',
-      properties: {},
-    });
-    const made = await aws.kms.send(new GenerateMacCommand({ KeyId, Message: message, MacAlgorithm: 'HMAC_SHA_256' }));
-    expect((await google.kms.macVerify({ name, data: message, mac: Buffer.from(made.Mac ?? []) }))[0].success).toBe(
-      true,
-    );
-  });
-
-  it('an AES key is the same bytes in both, but each writes a ciphertext of its own form, which the other refuses', async () => {
-    const { googleName, KeyId } = await inBoth(IMPORTED);
-    const encrypted = await aws.kms.send(new EncryptCommand({ KeyId, Plaintext: message }));
-    const name = googleName.slice(0, googleName.indexOf('/cryptoKeyVersions/'));
-    await expect(google.kms.decrypt({ name, ciphertext: Buffer.from(encrypted.CiphertextBlob ?? []) })).rejects.toThrow(
-      'Decryption failed',
-    );
   });
 });
 

@@ -22,6 +22,8 @@ import { makeSoftHsm } from '../../sandbox/pkcs11/softhsm.ts';
 import type { Keystore } from './contract.ts';
 
 export const TOKEN = 'shearline-test';
+/** Another HSM for all that the driver knows. */
+export const OTHER_TOKEN = 'shearline-test-2';
 
 /** A SoftHSM token, seen by the driver through calls that can be made to fail, and by an operator beside it. */
 export interface HsmKeystore extends Keystore {
@@ -42,8 +44,26 @@ export interface Operator {
   set(object: Handle, attributes: Attribute[]): void;
   destroy(object: Handle): void;
   makeAes(attributes: Attribute[]): Promise<Handle>;
-  encrypt(key: Handle, mechanism: number, input: Buffer): Buffer;
+  encrypt(key: Handle, mechanism: number | AnyMechanism, input: Buffer): Buffer;
+  decrypt(key: Handle, mechanism: AnyMechanism, input: Buffer): Buffer;
   sign(key: Handle, mechanism: number, input: Buffer): Buffer;
+  /** Throws, as the library does, for a signature that is not by this key. */
+  verify(publicKey: Handle, mechanism: number, input: Buffer, signature: Buffer): void;
+}
+
+/** A mechanism as pkcs11js takes it. */
+export interface AnyMechanism {
+  readonly mechanism: number;
+  readonly parameter?: Readonly<Record<string, unknown>>;
+}
+
+/** Calls of the library that the driver does not make. */
+interface WholeLibrary {
+  C_EncryptInit(session: Handle, mechanism: AnyMechanism, key: Handle): void;
+  C_DecryptInit(session: Handle, mechanism: AnyMechanism, key: Handle): void;
+  C_Decrypt(session: Handle, input: Buffer, output: Buffer): Buffer;
+  C_VerifyInit(session: Handle, mechanism: AnyMechanism, key: Handle): void;
+  C_Verify(session: Handle, input: Buffer, signature: Buffer): void;
 }
 
 type Failure = { readonly code: string; readonly after: boolean; left: number };
@@ -62,33 +82,36 @@ const FUNCTIONS = {
 } as const;
 
 /** The library reads where its tokens are when it is initialised: once in a process. */
-let token: SoftHsm | undefined;
+let tokens: Readonly<Record<string, SoftHsm>> | undefined;
 
 const folders: string[] = [];
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-function makeToken(): SoftHsm {
+function makeTokens(): Record<string, SoftHsm> {
   const folder = mkdtempSync(join(tmpdir(), 'shearline-hsm-'));
   folders.push(folder);
-  const made = makeSoftHsm({ folder, tokenLabel: TOKEN });
-  Object.assign(process.env, made.environment);
+  const labels = [TOKEN, OTHER_TOKEN];
+  const made = Object.fromEntries(labels.map((tokenLabel) => [tokenLabel, makeSoftHsm({ folder, tokenLabel })]));
+  Object.assign(process.env, made[TOKEN]?.environment);
   return made;
 }
 
-/** A keystore on this process's token. `wrap` puts something between a test and the driver. */
+/** A keystore on a token of this process's. `wrap` puts something between a test and the driver. */
 export function openHsmKeystore(
   wrap: (driver: KeystoreDriver, connection: Connection) => KeystoreDriver = (driver) => driver,
+  tokenLabel: string = TOKEN,
 ): HsmKeystore {
-  const hsm = (token ??= makeToken());
+  const hsm = (tokens ??= makeTokens())[tokenLabel];
+  if (hsm === undefined) throw new Error(`There is no token ${tokenLabel}.`);
   const library = openLibrary(hsm.library);
   const failures = new Map<string, Failure>();
   const calls = new Map<string, number>();
   const cryptoki = failing(library, failures, calls);
   const connection: Connection = {
     keystoreId: 'keystore-1',
-    settings: { pkcs11_token_label: TOKEN },
+    settings: { pkcs11_token_label: tokenLabel },
     credentials: { pkcs11_user_pin: hsm.userPin },
   };
   const operator = operatorOf(library, hsm);
@@ -188,6 +211,7 @@ function isAttribute(value: unknown): value is Attribute {
 
 /** The operator shares the process's login: SoftHSM, like every library, has one for all sessions of a token. */
 function operatorOf(library: Cryptoki, hsm: SoftHsm): Operator {
+  const whole = library as unknown as WholeLibrary;
   const inSession = <T>(work: (session: Handle) => T): T => {
     const slot = library
       .C_GetSlotList(true)
@@ -237,14 +261,25 @@ function operatorOf(library: Cryptoki, hsm: SoftHsm): Operator {
       ),
     encrypt: (key, mechanism, input) =>
       inSession((session) => {
-        library.C_EncryptInit(session, { mechanism }, key);
-        return library.C_Encrypt(session, input, Buffer.alloc(256));
+        whole.C_EncryptInit(session, typeof mechanism === 'number' ? { mechanism } : mechanism, key);
+        return library.C_Encrypt(session, input, Buffer.alloc(512));
+      }),
+    decrypt: (key, mechanism, input) =>
+      inSession((session) => {
+        whole.C_DecryptInit(session, mechanism, key);
+        return whole.C_Decrypt(session, input, Buffer.alloc(512));
       }),
     sign: (key, mechanism, input) =>
       inSession((session) => {
         library.C_SignInit(session, { mechanism }, key);
         return library.C_Sign(session, input, Buffer.alloc(1024));
       }),
+    verify: (publicKey, mechanism, input, signature) => {
+      inSession((session) => {
+        whole.C_VerifyInit(session, { mechanism }, publicKey);
+        whole.C_Verify(session, input, signature);
+      });
+    },
   };
 }
 
