@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { networksFrom } from './drivers/outgoing.ts';
 
 /** Everything the functions take from the environment, parsed once at start. */
 export interface Config {
@@ -45,6 +46,15 @@ const number = (fallback: number, minimum: number, maximum: number) =>
     fallback,
   );
 
+function areNetworks(setting: string): boolean {
+  try {
+    networksFrom(setting);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const url = z.string().check(z.regex(/^https?:\/\/[^\s]+[^\s/]$/, 'must be an http(s) URL without a trailing slash'));
 const required = z.string('must be set').check(z.minLength(1, 'must be set'));
 
@@ -60,6 +70,10 @@ const ENVIRONMENT = z.object({
   SETTLING_SECONDS: number(30, 0, 3600),
   RATE_LIMIT_PER_MINUTE: number(3000, 0, 1_000_000),
   SCAN_CONCURRENCY: number(32, 1, 500),
+  // Read where connections are made; here only so that a mistake is told at the start.
+  ALLOWED_PRIVATE_NETWORKS: z.optional(
+    z.string().check(z.refine(areNetworks, 'must be networks such as 10.20.0.0/16, separated by commas')),
+  ),
 });
 
 /** Parses the environment. Throws a `ConfigError` that names every wrong variable at once. An empty value counts as not set. */

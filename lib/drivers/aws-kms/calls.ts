@@ -1,4 +1,3 @@
-import { Agent } from 'node:https';
 import type {
   AliasListEntry,
   CreateKeyRequest,
@@ -36,6 +35,7 @@ import {
 } from '@aws-sdk/client-kms';
 import type { Tag } from '../../tag.ts';
 import { KeystoreFault } from '../driver.ts';
+import { tunnelThrough } from '../outgoing.ts';
 import type { Connection } from '../registry.ts';
 import { abandoned, faultFrom } from './faults.ts';
 import type { AwsKeyRule } from './kind.ts';
@@ -49,6 +49,13 @@ export interface KmsKey {
   /** Made by AWS for one of its services; nobody's to change. */
   readonly isOfAws: boolean;
   readonly description: string;
+  /** `SYMMETRIC_DEFAULT`, `RSA_2048`, …; and what it is for (`ENCRYPT_DECRYPT`). */
+  readonly keySpec: string | undefined;
+  readonly keyUsage: string | undefined;
+  /** Where its material comes from: `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM`, `EXTERNAL_KEY_STORE`. */
+  readonly origin: string | undefined;
+  readonly customKeyStoreId: string | undefined;
+  readonly isMultiRegion: boolean;
   /** Only of symmetric encryption keys outside custom key stores; derived by AWS from the key's id and the bytes. */
   readonly materialId: string | undefined;
   /** When imported material ends by itself. We import none that does. */
@@ -125,6 +132,11 @@ function keyFrom(metadata: KeyMetadata | undefined, call: string): KmsKey {
     deletionDate: found.DeletionDate,
     isOfAws: found.KeyManager === 'AWS',
     description: found.Description ?? '',
+    keySpec: found.KeySpec,
+    keyUsage: found.KeyUsage,
+    origin: found.Origin,
+    customKeyStoreId: found.CustomKeyStoreId,
+    isMultiRegion: found.MultiRegion === true,
     materialId: found.CurrentKeyMaterialId,
     materialExpires: found.ValidTo,
   };
@@ -183,13 +195,6 @@ export function regionOf(connection: Connection): string {
   const region = text(connection, 'aws_region');
   if (region === undefined) throw new KeystoreFault('unsupported', 'The keystore has no aws_region.');
   return region;
-}
-
-/** TLS stays end to end between us and AWS; the proxy sees only where it goes. */
-function tunnelThrough(tlsProxy: string | undefined): Agent | undefined {
-  if (tlsProxy === undefined) return undefined;
-  const proxy = /^https?:\/\//.test(tlsProxy) ? tlsProxy : `http://${tlsProxy}`;
-  return new Agent({ keepAlive: true, maxSockets: 50, proxyEnv: { HTTPS_PROXY: proxy } });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { KeystoreFaultKind } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
+import { addressFault } from '../outgoing.ts';
 
 /**
  * What AWS's error codes mean to us, `Exception` cut off their ends. Sources: AWS KMS API reference, each operation's errors
@@ -67,6 +68,7 @@ const NO_ANSWER = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EPIPE',
+  'ERR_PROXY_TUNNEL',
   'ERR_SOCKET_CONNECTION_TIMEOUT',
   'ETIMEDOUT',
   'TimeoutError',
@@ -101,6 +103,8 @@ function kindByStatus(status: number | undefined): KeystoreFaultKind {
 /** The one place where an error of the AWS SDK becomes ours. `call` is the operation's name, for the message. */
 export function faultFrom(error: unknown, call: string): KeystoreFault {
   if (error instanceof KeystoreFault) return error;
+  const refused = addressFault(error);
+  if (refused !== undefined) return refused;
   if (!(error instanceof Error)) return new KeystoreFault('broken', `AWS KMS ${call} failed.`, { cause: error });
 
   const codes = [error.name, property(error, 'code')].filter((code) => typeof code === 'string');

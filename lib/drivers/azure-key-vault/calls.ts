@@ -8,9 +8,10 @@ import type {
 import { KeyClient } from '@azure/keyvault-keys';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { KeyObject } from 'node:crypto';
-import { Agent } from 'node:https';
+import type { Agent } from 'node:https';
 import type { Tag } from '../../tag.ts';
 import { KeystoreFault } from '../driver.ts';
+import { tunnelThrough } from '../outgoing.ts';
 import type { Connection } from '../registry.ts';
 import { clientCredential } from './credential.ts';
 import { environmentOf } from './environments.ts';
@@ -34,7 +35,10 @@ export interface AzureVersion {
 /** One version of a key, with its public part. */
 export interface AzureKey extends AzureVersion {
   readonly keyType: string;
+  readonly curve: string | undefined;
   readonly operations: readonly string[];
+  /** Key Vault made it for a certificate and manages it with that. */
+  readonly isOfCertificate: boolean;
   readonly publicKey: KeyObject | undefined;
   readonly fingerprint: string | undefined;
 }
@@ -142,6 +146,8 @@ export function connectCalls(connection: Connection): AzureCalls {
   });
   const client = new KeyClient(`https://${vaultHost}`, credential, {
     retryOptions: { maxRetries: 0 },
+    // A redirect would carry the request, and key material in it, elsewhere.
+    redirectOptions: { maxRetries: 0 },
     additionalPolicies: [{ policy: ownPolicy(process.env['AZURE_KEY_VAULT_ENDPOINT'], agent), position: 'perRetry' }],
   });
 
@@ -215,13 +221,6 @@ export function connectCalls(connection: Connection): AzureCalls {
         await client.beginRecoverDeletedKey(name, NO_POLLING);
       }),
   };
-}
-
-/** TLS stays end to end between us and Azure; the proxy sees only where it goes. */
-function tunnelThrough(tlsProxy: string | undefined): Agent | undefined {
-  if (tlsProxy === undefined) return undefined;
-  const proxy = /^https?:\/\//.test(tlsProxy) ? tlsProxy : `http://${tlsProxy}`;
-  return new Agent({ keepAlive: true, maxSockets: 50, proxyEnv: { HTTPS_PROXY: proxy } });
 }
 
 /** What a pipeline policy of the SDK is, as far as ours goes. */
@@ -356,7 +355,9 @@ function keyFrom(key: KeyVaultKey): AzureKey {
   return {
     ...versionFrom(key.properties),
     keyType: required(key.keyType, 'kty'),
+    curve: members.crv,
     operations: key.keyOperations ?? [],
+    isOfCertificate: key.properties.managed === true,
     publicKey: publicKeyOf(members),
     fingerprint: fingerprintOf(members),
   };

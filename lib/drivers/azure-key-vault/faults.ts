@@ -1,5 +1,6 @@
 import type { KeystoreFaultKind } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
+import { addressFault } from '../outgoing.ts';
 
 /**
  * What Azure's error codes mean to us; an inner code says more than the outer one and is looked up first. Sources: "Azure Key Vault REST
@@ -58,6 +59,7 @@ const NO_ANSWER = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EPIPE',
+  'ERR_PROXY_TUNNEL',
   'ETIMEDOUT',
   'REQUEST_SEND_ERROR',
   'TimeoutError',
@@ -124,6 +126,8 @@ function harmless(error: Error, status: number | undefined): Error {
  */
 export function faultFrom(error: unknown, call: string, body?: string): KeystoreFault {
   if (error instanceof KeystoreFault) return error;
+  const refused = addressFault(error);
+  if (refused !== undefined) return refused;
   if (!(error instanceof Error)) return new KeystoreFault('broken', `Azure Key Vault ${call} failed.`);
 
   const statusCode = member(error, 'statusCode');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { KeystoreFault } from '../driver.ts';
+import { exchange } from '../outgoing.ts';
 import type { Connection } from '../registry.ts';
 import { endpointsOf } from './endpoints.ts';
 import { abandoned, faultFrom, hasCode, isFault, noAnswer } from './faults.ts';
@@ -10,10 +11,14 @@ import { tokensFor } from './tokens.ts';
 export interface IbmKey {
   readonly id: string;
   readonly crn: string;
+  readonly name: string | undefined;
   readonly description: string;
   readonly aliases: readonly string[];
   readonly state: 'pre_activation' | 'active' | 'suspended' | 'deactivated' | 'destroyed';
   readonly imported: boolean;
+  /** A standard key: whoever may use it can read it out. */
+  readonly isExtractable: boolean;
+  readonly bits: number | undefined;
   readonly keyRingId: string | undefined;
   readonly createdAt: Date | undefined;
   /** The current version's id; each has material of its own. */
@@ -111,10 +116,13 @@ const date = z.optional(z.nullable(z.string()));
 const keyShape = z.object({
   id: z.string(),
   crn: z.string(),
+  name: z.optional(z.string()),
   description: z.optional(z.string()),
   aliases: z.optional(z.nullable(z.array(z.string()))),
   state: z.number(),
   imported: z.optional(z.boolean()),
+  extractable: z.optional(z.boolean()),
+  algorithmBitSize: z.optional(z.number()),
   keyRingID: z.optional(z.string()),
   creationDate: date,
   expirationDate: date,
@@ -171,10 +179,13 @@ function keyFrom(shown: z.infer<typeof keyShape>, call: string): IbmKey {
   return {
     id: shown.id,
     crn: shown.crn,
+    name: shown.name,
     description: shown.description ?? '',
     aliases: shown.aliases ?? [],
     state,
     imported: shown.imported ?? false,
+    isExtractable: shown.extractable ?? false,
+    bits: shown.algorithmBitSize,
     keyRingId: shown.keyRingID,
     createdAt: dateOf(shown.creationDate),
     versionId: shown.keyVersion?.id,
@@ -231,10 +242,10 @@ export function connectCalls(connection: Connection): IbmCalls {
   async function send(request: Request, signal: AbortSignal, isRepeated = false): Promise<unknown> {
     const token = await tokens.get(signal);
     const query = request.query === undefined ? '' : `?${new URLSearchParams(request.query).toString()}`;
-    let response: Response;
+    let status: number;
     let answer: unknown;
     try {
-      response = await fetch(`${endpoints.api}${request.path}${query}`, {
+      const response = await exchange(`${endpoints.api}${request.path}${query}`, {
         method: request.method,
         headers: {
           accept: 'application/json',
@@ -246,17 +257,16 @@ export function connectCalls(connection: Connection): IbmCalls {
           ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
         },
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-        redirect: 'error',
         signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
       });
-      const content = await response.text();
-      answer = content === '' ? undefined : parsed(content);
+      status = response.status;
+      answer = response.text === '' ? undefined : parsed(response.text);
     } catch (error) {
       throw signal.aborted ? abandoned(request.call, signal.reason) : noAnswer(request.call, error);
     }
-    if (response.ok) return answer;
-    const fault = faultFrom({ status: response.status, ...refusalIn(answer) }, request.call);
-    if (response.status !== 401) throw fault;
+    if (status >= 200 && status < 300) return answer;
+    const fault = faultFrom({ status, ...refusalIn(answer) }, request.call);
+    if (status !== 401) throw fault;
     tokens.drop(token);
     // Refused before anything was done: the token had run out or was taken back. To one that may not do this a new one would not help.
     if (isRepeated || hasCode(fault, 'UNAUTHORIZED_ERR')) throw fault;

@@ -1,5 +1,6 @@
 import type { KeystoreFaultKind } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
+import { addressFault } from '../outgoing.ts';
 
 /** What IBM's reason codes mean to us. Sources: Key Protect and HPCS docs, "Error messages"; IAM identity API. */
 const KINDS: ReadonlyMap<string, KeystoreFaultKind> = new Map<string, KeystoreFaultKind>([
@@ -94,6 +95,8 @@ export function faultFrom(refusal: Refusal, call: string): KeystoreFault {
 
 /** No answer came, or it broke off: what the call did, if anything, is not known. */
 export function noAnswer(call: string, cause: unknown): KeystoreFault {
+  const refused = addressFault(cause);
+  if (refused !== undefined) return refused;
   return new KeystoreFault('unreachable', `IBM Cloud gave no answer to ${call} (${reasonOf(cause)}).`, { cause });
 }
 
@@ -102,11 +105,11 @@ export function abandoned(call: string, cause: unknown): KeystoreFault {
   return new KeystoreFault('unreachable', `IBM Cloud ${call} was given up before an answer came.`, { cause });
 }
 
-/** Node's code of a network error (`ECONNREFUSED`), which `fetch` wraps. */
+/** Node's code of a network error (`ECONNREFUSED`), or what ended the wait. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  const cause: unknown = error.cause;
-  const code = typeof cause === 'object' && cause !== null ? (cause as Record<string, unknown>)['code'] : undefined;
+  if (error.name === 'AbortError' && error.cause instanceof Error) return error.cause.name;
+  const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : error.name;
 }
 

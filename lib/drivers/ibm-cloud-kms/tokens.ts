@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { KeystoreFault } from '../driver.ts';
+import { exchange } from '../outgoing.ts';
 import { abandoned, faultFrom, noAnswer } from './faults.ts';
 
 /** Access tokens of one API key. */
@@ -63,28 +64,35 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
 }
 
 async function request(endpoint: string, apiKey: string): Promise<z.infer<typeof answer>> {
-  let response: Response;
+  let status: number;
   let body: unknown;
   try {
-    response = await fetch(endpoint, {
+    const response = await exchange(endpoint, {
       method: 'POST',
-      headers: { accept: 'application/json' },
-      body: new URLSearchParams({ grant_type: GRANT_TYPE, apikey: apiKey }),
-      // The API key must not follow anybody elsewhere.
-      redirect: 'error',
+      headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ grant_type: GRANT_TYPE, apikey: apiKey }).toString(),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    body = await response.json().catch(() => undefined);
+    status = response.status;
+    body = parsedJson(response.text);
   } catch (error) {
     throw noAnswer('GetToken', error);
   }
-  if (!response.ok) {
+  if (status < 200 || status > 299) {
     const said = z.safeParse(refusal, body);
     const { errorCode: code, errorMessage: message } = said.success ? said.data : {};
-    throw faultFrom({ status: response.status, code, message }, 'GetToken');
+    throw faultFrom({ status, code, message }, 'GetToken');
   }
   const parsed = z.safeParse(answer, body);
   // The cause would quote the token.
   if (!parsed.success) throw new KeystoreFault('broken', 'IBM Cloud answered GetToken without a usable token.');
   return parsed.data;
+}
+
+function parsedJson(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
 }

@@ -18,7 +18,13 @@ export async function invoke(name: string, payload: unknown, signal: AbortSignal
   let answer: Response;
   let text: string;
   try {
-    answer = await fetch(url, { method: 'POST', headers: signed(url, region, body, new Date()), body, signal });
+    answer = await fetch(url, {
+      method: 'POST',
+      redirect: 'error',
+      headers: signed(url, region, body, new Date()),
+      body,
+      signal,
+    });
     text = await answer.text();
   } catch (cause) {
     throw new KeystoreFault('unreachable', 'The function for PKCS #11 keystores gave no answer.', { cause });
