@@ -8,6 +8,7 @@ import * as errors from './errors.ts';
 import * as fields from './fields.ts';
 import { mediaTypesOf } from './formats.ts';
 import type { ListFormat } from './formats.ts';
+import * as history from './history.ts';
 import * as keys from './keys.ts';
 import * as keystoreTypes from './keystore-types.ts';
 import * as keystores from './keystores.ts';
@@ -105,6 +106,12 @@ export const ANSWER_MODELS = {
   KeystoreCapabilitiesList: keystoreTypes.keystoreTypeList,
   OpenWorkList: openWork.openWorkList,
   RedrivenWork: openWork.redrivenWork,
+  FlagChange: history.flagChange,
+  WorkChange: history.workChange,
+  KeyDecision: history.keyDecision,
+  KeyHistory: history.keyHistory,
+  Drift: history.drift,
+  DriftSummary: history.driftSummary,
   AuditReport: audit.auditReport,
   AuditLines: audit.auditLines,
 } as const satisfies Record<string, () => z.ZodMiniType>;

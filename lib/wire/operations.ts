@@ -27,6 +27,7 @@ import {
   keystoreStatus,
   updateKeystore,
 } from './keystores.ts';
+import { drift, driftQuery, keyHistory, keyHistoryQuery } from './history.ts';
 import { keystoreTypeList } from './keystore-types.ts';
 import { later } from '../later.ts';
 import { openWorkList, openWorkQuery, redriveOpenWork, redrivenWork } from './open-work.ts';
@@ -451,6 +452,28 @@ export const EXTENSIONS = {
     answer: keystoreTypeList,
     ifMatch: false,
     actions: ['read'],
+  },
+  GetManagedKeyHistory: {
+    method: 'GET',
+    path: '/api/v4/managed_keys/{id}/history',
+    summary: 'What befell a key: changes of its flags, work in keystores, decisions; the newest first',
+    query: keyHistoryQuery,
+    body: noBody,
+    success: 200,
+    answer: keyHistory,
+    ifMatch: false,
+    actions: ['read'],
+  },
+  ListDrift: {
+    method: 'GET',
+    path: '/api/v4/drift',
+    summary: "How the fleet stands, and the changes of its keys' flags since a time",
+    query: driftQuery,
+    body: noBody,
+    success: 200,
+    answer: drift,
+    ifMatch: false,
+    actions: ['list'],
   },
   ListApprovals: {
     method: 'GET',
