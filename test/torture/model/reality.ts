@@ -30,6 +30,8 @@ export function newMemory(): Memory {
   };
 }
 
+const OVERTAKEN = 'the next rotation came before its own was done there';
+
 /** What is really in a keystore of one version of a key. */
 export interface Truth {
   readonly of: State | 'removed';
@@ -97,6 +99,7 @@ export function truthOf(
   const wantsUse = state === 'active' && !instance.removed;
   if (found === undefined) {
     const gone = memory.arrived.has(instanceName(key, instance));
+    if (isShared && wantsUse && record.rotating) return truth('not_present', { excuse: OVERTAKEN });
     const excuse =
       gone && (template.native || isShared) ? 'its material is gone with the key' : nameExcuse(key, instance, all);
     return truth('not_present', { excuse });
@@ -104,7 +107,7 @@ export function truthOf(
   const meddled = memory.meddledWith.has(found.arn) ? 'somebody else put material into it' : undefined;
   if (isShared && !wantsUse && state !== 'destroyed') return truth('not_active');
   if (isShared && wantsUse && record.rotating) {
-    return truth('wrong_key', { or: ['not_active'], excuse: 'the next rotation came before its own was done there' });
+    return truth('wrong_key', { or: ['not_active'], excuse: OVERTAKEN });
   }
   if (found.state === 'PendingDeletion') {
     const until = { pendingUntil: found.deletionDate };
