@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import {
   ConditionalCheckFailedException,
   DynamoDBClient,
+  QueryCommand as PlainQueryCommand,
   TransactionCanceledException,
   TransactionConflictException,
 } from '@aws-sdk/client-dynamodb';
@@ -19,6 +20,7 @@ import type { TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { Fault } from '../fault.ts';
 import { INDEXES } from './table.ts';
 import type { IndexName, ItemKey } from './table.ts';
+import type { WireItem } from './wire.ts';
 
 /** An item as stored. Parsed by the entity that it belongs to before anyone looks inside. */
 export type RawItem = Record<string, unknown>;
@@ -92,6 +94,30 @@ export class Database {
     const items: RawItem[] = [];
     for await (const page of this.pages(query)) items.push(...page);
     return items;
+  }
+
+  /**
+   * A page of a query as DynamoDB sent it, up to 1 MB, with where the next one begins. For those who read by the hundred thousand: the SDK
+   * takes ten times as long to take a page apart as JSON.parse does.
+   */
+  async wirePage(
+    query: Pick<Query, 'pk' | 'index'>,
+    after: WireItem | undefined,
+  ): Promise<{ readonly items: readonly WireItem[]; readonly next: WireItem | undefined }> {
+    const { pk } = query.index === undefined ? { pk: 'pk' } : INDEXES[query.index];
+    const command = new PlainQueryCommand({
+      TableName: this.table,
+      IndexName: query.index,
+      KeyConditionExpression: '#pk = :pk',
+      ExpressionAttributeNames: { '#pk': pk },
+      ExpressionAttributeValues: { ':pk': { S: query.pk } },
+      ConsistentRead: query.index === undefined,
+      ExclusiveStartKey: after as Record<string, { S: string }> | undefined,
+    });
+    const answer = readsForItself(command);
+    await this.#client.send(command);
+    const page = JSON.parse(answer()) as { Items?: WireItem[]; LastEvaluatedKey?: WireItem };
+    return { items: page.Items ?? [], next: page.LastEvaluatedKey };
   }
 
   async *pages(query: Query): AsyncGenerator<RawItem[]> {
@@ -214,6 +240,30 @@ export class Database {
     else throw new TypeError('A condition check writes nothing by itself.');
   }
 }
+
+/** Keeps the body of a good answer as text, for the caller, and lets the SDK see an empty one; of errors it sees what they are. */
+function readsForItself(command: PlainQueryCommand): () => string {
+  let text: string | undefined;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const response = result.response as { readonly statusCode: number; body: AsyncIterable<Uint8Array> | Uint8Array };
+      if (response.statusCode !== 200) return result;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of response.body as AsyncIterable<Uint8Array>) chunks.push(chunk);
+      text = Buffer.concat(chunks).toString('utf8');
+      response.body = EMPTY_ANSWER;
+      return result;
+    },
+    { step: 'deserialize', priority: 'low', name: 'readsForItself' },
+  );
+  return () => {
+    if (text === undefined) throw new TypeError('DynamoDB answered without a body.');
+    return text;
+  };
+}
+
+const EMPTY_ANSWER = new TextEncoder().encode('{}');
 
 function rangeOf({ beginsWith, from, upTo }: Query): { readonly condition: string; readonly values: RawItem } {
   if (beginsWith !== undefined) return { condition: ' AND begins_with(#sk, :sk)', values: { ':sk': beginsWith } };

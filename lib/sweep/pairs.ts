@@ -1,0 +1,133 @@
+import { READ } from '../records/entities.ts';
+import type { Database } from '../records/database.ts';
+import { INDEX_KEY } from '../records/table.ts';
+import { fromWire } from '../records/wire.ts';
+import type { WireItem } from '../records/wire.ts';
+import type { KeyInstance } from '../keys/key.ts';
+import type { Observed } from '../drift/observed.ts';
+
+/** An instance with what was last observed of it, as stored. They lie side by side in the index, the instance first. */
+export interface Pair {
+  readonly instance: WireItem;
+  readonly observed: WireItem | undefined;
+}
+
+/** Taken apart and checked: what anything but the comparison of the hot path works with. Throws `UnreadableItem`. */
+export function readPair({ instance, observed }: Pair): {
+  readonly instance: KeyInstance;
+  readonly before: Observed | undefined;
+} {
+  return {
+    instance: READ.keyInstance(fromWire(instance)),
+    before: observed === undefined ? undefined : READ.observed(fromWire(observed)),
+  };
+}
+
+/** Where a sweep of a keystore goes on: the index's sort key of the last instance that was dealt with. */
+export type Position = string;
+
+/**
+ * The instances of a keystore, page by page, the next page asked for while this one is worked on: two pages in memory, whatever the number
+ * of keys. `take` answers at once as long as there are any, so that many workers can take from one source cheaply.
+ */
+export class Pairs {
+  readonly #database: Database;
+  readonly #keystoreId: string;
+  #page: readonly Pair[] = [];
+  #at = 0;
+  #next: Promise<readonly Pair[] | undefined> | undefined;
+  #after: WireItem | undefined;
+  #last = false;
+  /** An instance at the end of a page, whose observation may be the first of the next. */
+  #waiting: WireItem | undefined;
+  #position: Position | undefined;
+  #turning: Promise<boolean> | undefined;
+
+  constructor(database: Database, keystoreId: string, from?: Position) {
+    this.#database = database;
+    this.#keystoreId = keystoreId;
+    this.#position = from;
+    this.#after = from === undefined ? undefined : startAfter(keystoreId, from);
+    this.#next = this.#read();
+    // Whoever takes sees it; nobody may before this process would end of it.
+    this.#next.catch(() => undefined);
+  }
+
+  /** Of the pair that was taken last; undefined before the first. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** The next pair; undefined after the last. A promise only where a page has to be waited for. */
+  take(): Pair | undefined | Promise<Pair | undefined> {
+    const pair = this.#page[this.#at];
+    if (pair === undefined) return this.#takeLater();
+    this.#at += 1;
+    this.#position = pair.instance['keystore_sk']?.S;
+    return pair;
+  }
+
+  async #takeLater(): Promise<Pair | undefined> {
+    for (;;) {
+      this.#turning ??= this.#turn();
+      const turned = await this.#turning;
+      this.#turning = undefined;
+      if (!turned) return undefined;
+      const pair = this.take();
+      if (!(pair instanceof Promise)) return pair;
+    }
+  }
+
+  async #turn(): Promise<boolean> {
+    if (this.#at < this.#page.length) return true;
+    const page = await this.#next;
+    if (page === undefined) return false;
+    this.#page = page;
+    this.#at = 0;
+    this.#next = this.#read();
+    this.#next.catch(() => undefined);
+    return true;
+  }
+
+  async #read(): Promise<readonly Pair[] | undefined> {
+    if (this.#last) return undefined;
+    const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(this.#keystoreId) } as const;
+    const { items, next } = await this.#database.wirePage(query, this.#after);
+    this.#after = next;
+    this.#last = next === undefined;
+    const pairs: Pair[] = [];
+    for (const item of items) {
+      if (isInstance(item)) {
+        if (this.#waiting !== undefined) pairs.push({ instance: this.#waiting, observed: undefined });
+        this.#waiting = item;
+        continue;
+      }
+      const instance = this.#waiting;
+      if (instance !== undefined && sameInstance(instance, item)) {
+        pairs.push({ instance, observed: item });
+        this.#waiting = undefined;
+      }
+    }
+    if (this.#last && this.#waiting !== undefined) pairs.push({ instance: this.#waiting, observed: undefined });
+    return pairs;
+  }
+}
+
+function isInstance(item: WireItem): boolean {
+  return item['sk']?.S?.startsWith('INSTANCE#') === true;
+}
+
+function sameInstance(instance: WireItem, observed: WireItem): boolean {
+  return instance['key_id']?.S === observed['key_id']?.S && instance['version']?.N === observed['version']?.N;
+}
+
+/** As DynamoDB names the place of an item in the index: by the keys of both. Of an instance, all follow from its place. */
+function startAfter(keystoreId: string, position: Position): WireItem {
+  const [keyId = '', version = ''] = position.split('#');
+  return {
+    pk: { S: `KEY#${keyId}` },
+    sk: { S: `OBSERVED#${version}#${keystoreId}` },
+    keystore_pk: { S: INDEX_KEY.instancesInKeystore(keystoreId) },
+    keystore_sk: { S: `${keyId}#${version}#2` },
+  };
+}
