@@ -1,10 +1,11 @@
 /** `npm run bench`: every benchmark, as a table or with `--json` as JSON. Ends with 1 when a goal is missed. Names given run those only. */
+import { apiBenchmark } from './api.ts';
 import { bundlesBenchmark } from './bundles.ts';
 import { isMet, table } from './frame.ts';
 import type { Benchmark, Figure } from './frame.ts';
 import { listKeysBenchmark } from './list-keys.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [bundlesBenchmark, listKeysBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [bundlesBenchmark, apiBenchmark, listKeysBenchmark];
 
 const { argv, versions, arch } = process;
 const json = argv.includes('--json');

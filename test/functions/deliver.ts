@@ -48,6 +48,17 @@ export async function deliver(
   request: RawRequest,
   context?: Context,
 ): Promise<WireAnswer> {
+  const { operation, answer } = await invoke(handlers, request, context);
+  if (operation !== undefined) requireDescribed(operation, answer);
+  return answer;
+}
+
+/** As `deliver`; nobody looks at the answer. */
+export async function invoke(
+  handlers: ReadonlyMap<string, HttpHandler>,
+  request: RawRequest,
+  context?: Context,
+): Promise<{ readonly operation: OperationId | undefined; readonly answer: WireAnswer }> {
   const { method, path, query = '', headers = {}, body } = request;
   const found = TEMPLATES.find((each) => each.method === method && each.pattern.test(path));
   const id = found?.pattern.exec(path)?.[1];
@@ -81,9 +92,7 @@ export async function deliver(
     body: result.body,
     base64: result.isBase64Encoded === true,
   };
-  const operation = ROUTE_OF_OPERATION.get(route);
-  if (operation !== undefined) requireDescribed(operation, answer);
-  return answer;
+  return { operation: ROUTE_OF_OPERATION.get(route), answer };
 }
 
 /** API Gateway decodes path parameters once, and leaves alone what cannot be. */
