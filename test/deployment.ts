@@ -75,6 +75,8 @@ export interface TestDeployment extends Deployment {
   close(): Promise<void>;
 }
 
+let deployments = 0;
+
 /** Starts it. The environment of this process, from which the AWS SDK takes its endpoint, is set to it: one for each test file. */
 export async function startDeployment(
   config: { readonly settlingSeconds?: number } = {},
@@ -98,6 +100,8 @@ export async function startDeployment(
   const custody = openCustody({ custodyKeyId: CUSTODY_KEY, kms: custodyClient });
   const customKeyStoreId = kms.operator.seedCustomKeyStore(FIRST, KEYSTORE_ACCOUNT.accountId, 'test');
   let lastId = 0;
+  // Of each deployment other ids: a process keeps its drivers by the ids of their keystores.
+  const part = String((deployments += 1)).padStart(3, '0');
 
   const deployment: Deployment = {
     config: {
@@ -116,9 +120,9 @@ export async function startDeployment(
     },
     database,
     clock: () => time.now(),
-    newId: () => `00000000-0000-4000-8000-${String((lastId += 1)).padStart(12, '0')}`,
+    newId: () => `00000000-0000-4000-8${part}-${String((lastId += 1)).padStart(12, '0')}`,
     custody,
-    driverFor: (keystore) => driverFor(keystore, () => openCredentials({ database, custody }, keystore)),
+    driverFor: (keystore, pace) => driverFor(keystore, () => openCredentials({ database, custody }, keystore), pace),
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
   };
   const by = () => ({ subject: 'ada', now: deployment.clock() });

@@ -1,7 +1,4 @@
-/*
- * Random orders, tampering, faults and passing time against the reference in `model/reference.ts`. `node test/torture/model.ts [commands] [seed]`
- * runs it by itself.
- */
+/* Random orders, tampering, faults and passing time against the reference in `model/reference.ts`. */
 import fc from 'fast-check';
 import { startDeployment } from '../deployment.ts';
 import type { TestDeployment } from '../deployment.ts';
@@ -14,7 +11,6 @@ import { withoutPauses } from './model/haste.ts';
 import { smallest } from './model/shrinking.ts';
 import { startTableInMemory } from './model/table-in-memory.ts';
 
-/** The steps of one episode at most; each begins with an empty vault and empty clouds. */
 const STEPS = 200;
 /** How long the search for a smaller counterexample may take. */
 const SHRINKING_MS = 180_000;
@@ -25,8 +21,14 @@ export interface ModelRun {
   readonly commands: number;
   /** Where the records are: in the embedded DynamoDB, or in this process (the default, and several times as fast). */
   readonly table?: 'embedded' | 'in_memory';
+  /** The steps of one episode at most; each begins with an empty vault and empty clouds. 200 when left out. */
+  readonly steps?: number;
   /** Told every few seconds how far it is. */
   readonly progress?: (done: ModelReport) => void;
+  /** Told of each promise that was broken, and the run goes on; without it, the first one ends the run. */
+  readonly onBroken?: (broken: Error) => void;
+  /** No further episode is begun once it aborts. */
+  readonly signal?: AbortSignal;
 }
 
 interface Stage {
@@ -41,10 +43,11 @@ export interface ModelReport extends Tally {
 }
 
 /**
- * Runs random episodes until so many commands were carried out. Throws at the first broken promise, with the smallest sequence that was
- * found to break it and the seed that brings it back.
+ * Runs random episodes until so many commands were carried out. A broken promise comes with the smallest sequence that was found to break
+ * it and the seed that brings it back. Throws the first one unless `onBroken` takes them.
  */
-export async function runModel({ seed, commands, table = 'in_memory', progress }: ModelRun): Promise<ModelReport> {
+export async function runModel(run: ModelRun): Promise<ModelReport> {
+  const { seed, commands, table = 'in_memory', steps = STEPS, progress, onBroken, signal } = run;
   const began = performance.now();
   const inMemory = table === 'in_memory' ? startTableInMemory() : undefined;
   const deployment = await startDeployment(
@@ -66,10 +69,13 @@ export async function runModel({ seed, commands, table = 'in_memory', progress }
   const report = () => ({ ...tally, episodes, seconds: Math.round((performance.now() - began) / 1_000) });
   let told = began;
   try {
-    while (tally.commands < commands) {
-      await playEpisode({ deployment, empty: () => inMemory?.empty() }, seed + episodes, tally);
+    const stage = { deployment, empty: () => inMemory?.empty() };
+    while (tally.commands < commands && signal?.aborted !== true) {
+      const broken = await playEpisode(stage, seed + episodes, steps, tally);
+      if (broken !== undefined && onBroken === undefined) throw broken;
+      if (broken !== undefined) onBroken?.(broken);
       episodes += 1;
-      if (progress !== undefined && performance.now() - told > 5_000) {
+      if (progress !== undefined && performance.now() - told > 15_000) {
         told = performance.now();
         progress(report());
       }
@@ -81,20 +87,21 @@ export async function runModel({ seed, commands, table = 'in_memory', progress }
   }
 }
 
-/** Plays one episode; when it breaks a promise, looks for a smaller one that breaks the same, and throws that. */
-async function playEpisode(stage: Stage, seed: number, tally: Tally): Promise<void> {
-  const [steps = []] = fc.sample(fc.array(step, { maxLength: STEPS, size: 'max' }), { seed, numRuns: 1 });
+/** Plays one episode; when it breaks a promise, looks for a smaller one that breaks the same, and answers that. */
+async function playEpisode(stage: Stage, seed: number, atMost: number, tally: Tally): Promise<Error | undefined> {
+  const [steps = []] = fc.sample(fc.array(step, { maxLength: atMost, size: 'max' }), { seed, numRuns: 1 });
   const first = await failureOf(stage, steps, tally);
-  if (first === undefined) return;
+  if (first === undefined) return undefined;
   let last = first;
   const breaksTheSame = async (part: Steps) => {
-    const failure = await failureOf(stage, part, tally);
+    // What is played again counts for nothing.
+    const failure = await failureOf(stage, part, { ...tally });
     if (failure === undefined || promiseOf(failure) !== promiseOf(first)) return false;
     last = failure;
     return true;
   };
   const least = await smallest(steps, breaksTheSame, SHRINKING_MS);
-  throw new Error(
+  return new Error(
     `${last.message}\nafter (seed ${seed}, ${least.length} of ${steps.length} steps):\n` +
       least.map((actions) => `  ${JSON.stringify(actions.length === 1 ? actions[0] : actions)}`).join('\n'),
     { cause: last },
@@ -127,13 +134,4 @@ export function shown(report: ModelReport): string {
     `${commands} commands in ${seconds} s, ${episodes} episodes: ${accepted} accepted, ${refused} refused as the contract says, ` +
     `${atOnce} of them at the same time as others; ${tamperings} tamperings, ${faults} faults, ${sweeps} sweeps, ${rows} flags compared`
   );
-}
-
-if (import.meta.main) {
-  const [commands = '100000', seed = String(Date.now() % 1_000_000_000)] = process.argv.slice(2);
-  console.log(`seed ${seed}`);
-  const progress = (report: ModelReport) => {
-    console.log(shown(report));
-  };
-  console.log(shown(await runModel({ seed: Number(seed), commands: Number(commands), progress })));
 }

@@ -1,70 +1,72 @@
 /**
- * `npm run torture`: every fault at every call of every mutation. `--seed <number>` chooses the order; `--count <number>` plays that many
- * cases and no more; `--only <text>` keeps to mutations, calls and faults with this text in “mutation: call: fault”. `--lanes <number>` cases
- * are played at once; Ctrl-C ends it after those, with the tables of what was played. Ends with 1 when anything was lost, doubled, forgotten
- * or leaked.
+ * `npm run torture`: the long runs. `npm run torture -- sweep` plays every fault at every call of every mutation, `-- model` random commands
+ * against the reference; without a name both, one after the other.
+ *
+ * `--seed <number>` brings a run back. Of the sweep: `--count <number>` plays that many cases and no more, `--only <text>` keeps to those with
+ * this text in “mutation: call: fault”, `--lanes <number>` are played at once. Of the model: `--commands <number>` at least. Ctrl-C ends it
+ * after what is being played, with the tables of what was. Ends with 1 when anything was lost, doubled, forgotten, leaked or untrue.
  */
 import { parseArgs } from 'node:util';
-import { casesOf, FaultSweep, nameOf } from './faults/sweep.ts';
-import type { Ending } from './faults/sweep.ts';
-import { MUTATIONS } from './faults/mutations.ts';
-import { shuffled } from './faults/shuffled.ts';
-import { summaryOf, tableOf } from './faults/table.ts';
+import { sweepFaults } from './faults/long-run.ts';
+import { runModel, shown } from './model.ts';
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     count: { type: 'string' },
     only: { type: 'string', default: '' },
     lanes: { type: 'string', default: '4' },
+    commands: { type: 'string', default: '100000' },
   },
 });
-
-const sweep = await FaultSweep.start(Number(values.lanes));
+const RUNS = ['sweep', 'model'] as const;
+const unknown = positionals.find((each) => !RUNS.some((run) => run === each));
+if (unknown !== undefined) throw new Error(`There is no run ${unknown}; choose of ${RUNS.join(' and ')}.`);
+const chosen = RUNS.filter((each) => positionals.length === 0 || positionals.includes(each));
+const seed = wholeNumber('seed', values.seed);
+const ending = new AbortController();
 process.once('SIGINT', () => {
-  sweep.stop();
+  ending.abort();
 });
-const started = performance.now();
-const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
-try {
-  const recordings = await sweep.run(MUTATIONS, sweep.record);
-  const byMutation = new Map(recordings.map((recording) => [recording.mutation, recording]));
-  const all = casesOf(recordings).filter((each) => nameOf(each).includes(values.only));
-  const cases = shuffled(all, Number(values.seed)).slice(
-    0,
-    values.count === undefined ? undefined : Number(values.count),
-  );
-  const calls = new Set(all.map(({ mutation, site }) => `${mutation.name} ${site}`)).size;
-  console.log(
-    `seed ${values.seed}: ${cases.length} of ${all.length} cases, ${calls} calls of ${recordings.length} mutations`,
-  );
-  const endings: Ending[] = [];
-  await sweep.run(
-    cases,
-    (lane, each) => {
-      const recording = byMutation.get(each.mutation);
-      if (recording === undefined) throw new Error('It was not recorded.');
-      return sweep.play(lane, recording, each);
+
+for (const run of chosen) {
+  if (ending.signal.aborted) break;
+  const isWell = run === 'sweep' ? await sweep() : await model();
+  if (!isWell) process.exitCode = 1;
+}
+
+function sweep(): Promise<boolean> {
+  return sweepFaults({
+    seed,
+    lanes: wholeNumber('lanes', values.lanes),
+    count: values.count === undefined ? undefined : wholeNumber('count', values.count),
+    only: values.only,
+    signal: ending.signal,
+  });
+}
+
+async function model(): Promise<boolean> {
+  const commands = wholeNumber('commands', values.commands);
+  console.log(`model: seed ${seed}, ${commands} commands`);
+  let broken = 0;
+  const report = await runModel({
+    seed,
+    commands,
+    signal: ending.signal,
+    progress: (done) => {
+      console.log(shown(done));
     },
-    (ending) => {
-      endings.push(ending);
-      for (const problem of ending.problems) console.log(`WRONG ${nameOf(ending.case)}\n  ${problem}`);
-      if (endings.length % 50 === 0) console.log(`${endings.length}/${cases.length} after ${seconds()} s`);
-      if (endings.length % 250 === 0) console.log(`${summaryOf(endings)}\n`);
+    onBroken: ({ message }) => {
+      broken += 1;
+      console.log(`WRONG ${message}`);
     },
-  );
-  sweep.lookIntoFiles();
-  const ended = new Map(endings.map((ending) => [nameOf(ending.case), ending]));
-  const inOrder = all.flatMap((each) => ended.get(nameOf(each)) ?? []);
-  console.log(`${tableOf(inOrder)}\n\n${summaryOf(inOrder)}\n`);
-  const wrong = endings.filter(({ problems }) => problems.length > 0).length;
-  const notMet = endings.filter(({ answered }) => answered === 'not met').length;
-  for (const leak of sweep.leaks) console.log(`LEAK ${leak}`);
-  console.log(
-    `${endings.length} cases in ${seconds()} s: ${wrong} wrong, ${notMet} whose call was not made; ` +
-      `${sweep.canaries.count} canaries: found in ${sweep.leaks.size} places. Seed ${values.seed}.`,
-  );
-  process.exitCode = wrong === 0 && sweep.leaks.size === 0 ? 0 : 1;
-} finally {
-  await sweep.close();
+  });
+  console.log(`${shown(report)}\n${broken} wrong. Seed ${seed}.`);
+  return broken === 0;
+}
+
+function wholeNumber(name: string, given: string): number {
+  if (!/^\d{1,15}$/.test(given)) throw new Error(`--${name} is a whole number, not ${given}.`);
+  return Number(given);
 }
