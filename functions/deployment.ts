@@ -18,7 +18,7 @@ function makeDeployment(): Deployment {
   return {
     ...own,
     custody,
-    driverFor: (keystore) => driverFor(keystore, () => openCredentials({ database, custody }, keystore)),
+    driverFor: (keystore, pace) => driverFor(keystore, () => openCredentials({ database, custody }, keystore), pace),
   };
 }
 

@@ -5,6 +5,7 @@ import type { KeystoreDriver } from './drivers/driver.ts';
 import type { KeySpec } from './drivers/driver.ts';
 import type { WrappedMaterial } from './keys/key.ts';
 import type { Keystore } from './keystores/keystore.ts';
+import type { Pace } from './pace/pace.ts';
 import type { Database } from './records/database.ts';
 
 /** What code that only reads and writes records may touch. Functions that need no more load no driver and no custody. */
@@ -20,8 +21,8 @@ export interface RecordDeployment {
 /** Everything outside that the code which decides and acts may touch; made once per process, handed in everywhere. */
 export interface Deployment extends RecordDeployment {
   readonly custody: Custody;
-  /** The driver of a keystore, connected with its credentials. Throws a `KeystoreFault` when that cannot be. */
-  readonly driverFor: (keystore: Keystore) => Promise<KeystoreDriver>;
+  /** The driver of a keystore, connected with its credentials; its calls keep to the pace, if any. Throws a `KeystoreFault` when that cannot be. */
+  readonly driverFor: (keystore: Keystore, pace?: Pace) => Promise<KeystoreDriver>;
 }
 
 /** Where key material and credentials are safe: nothing leaves it but ciphertext, except lent for the length of one call. */

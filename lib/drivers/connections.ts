@@ -1,4 +1,5 @@
 import type { Keystore } from '../keystores/keystore.ts';
+import type { Pace } from '../pace/pace.ts';
 import type { KeystoreDriver } from './driver.ts';
 import { requireConnectable } from './kinds.ts';
 import { loadDriver } from './registry.ts';
@@ -11,16 +12,17 @@ const drivers = new Map<string, Promise<KeystoreDriver>>();
 
 /**
  * The driver of a keystore, connected with what it says in this revision; the same one on every call, so that its SDK clients and
- * their sockets are used again. `openCredentials` is called at most once for it and should decrypt them only then. A failure is not
- * kept. Throws a `KeystoreFault` (`unsupported`) when there is no driver for the type, and what `openCredentials` and `connect` throw.
+ * their sockets are used again; with a pace, another one whose calls wait for their turns. `openCredentials` is called at most once for it
+ * and should decrypt them only then. A failure is not kept. Throws a `KeystoreFault` (`unsupported`) when there is no driver for the type, and what `openCredentials` and `connect` throw.
  */
 export async function driverFor(
   keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'> & Partial<Pick<Keystore, 'tlsProxy'>>,
   openCredentials: () => Promise<Readonly<Record<string, string>>>,
+  pace?: Pace,
 ): Promise<KeystoreDriver> {
   requireConnectable(keystore.type);
 
-  const name = `${keystore.id}#${keystore.revision}`;
+  const name = `${keystore.id}#${keystore.revision}${pace === undefined ? '' : `#${pace.name}`}`;
   const kept = drivers.get(name);
   if (kept !== undefined) {
     drivers.delete(name);
@@ -31,7 +33,7 @@ export async function driverFor(
   const connecting = (async () => {
     const [module, credentials] = await Promise.all([loadDriver(keystore.type), openCredentials()]);
     const { id: keystoreId, settings, tlsProxy } = keystore;
-    return module.connect({ keystoreId, settings, credentials, tlsProxy });
+    return module.connect({ keystoreId, settings, credentials, tlsProxy, pace });
   })();
   drivers.set(name, connecting);
   for (const oldest of drivers.keys()) {

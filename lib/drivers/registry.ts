@@ -1,4 +1,5 @@
 import type { KeystoreType } from '../keystores/keystore.ts';
+import type { Pace } from '../pace/pace.ts';
 import { KeystoreFault } from './driver.ts';
 import type { KeystoreDriver } from './driver.ts';
 import { requireConnectable } from './kinds.ts';
@@ -10,6 +11,8 @@ export interface Connection {
   readonly credentials: Readonly<Record<string, string>>;
   /** `host:port` of a proxy that TLS connections to the keystore are tunnelled through (HTTP CONNECT). */
   readonly tlsProxy?: string | undefined;
+  /** Every call waits for its turn. For those who look at or repair many keys; nobody waits for them. */
+  readonly pace?: Pace | undefined;
   /** Of a keystore without a record: seals its credentials, for a driver whose work is done by another function. */
   readonly seal?: () => Promise<Uint8Array>;
 }

@@ -23,6 +23,7 @@ const LONGEST_JITTER_MS = 5_000;
 
 /** The buckets of one quota scope. */
 export class Pace {
+  readonly name: string;
   readonly #settings: PaceSettings;
   readonly #time: PaceTime;
   readonly #random: () => number;
@@ -30,7 +31,9 @@ export class Pace {
   #calls = 0;
   #throttles = 0;
 
-  constructor(settings: PaceSettings, time: PaceTime = REAL_TIME, random: () => number = Math.random) {
+  /** `name` tells this pace from others: of another scope, or with other settings. */
+  constructor(settings: PaceSettings, time: PaceTime = REAL_TIME, random: () => number = Math.random, name = 'a pace') {
+    this.name = name;
     this.#settings = settings;
     this.#time = time;
     this.#random = random;
@@ -102,7 +105,7 @@ export function paceOf(scope: string, settings: PaceSettings): Pace {
     paces.set(name, kept);
     return kept;
   }
-  const made = new Pace(settings);
+  const made = new Pace(settings, REAL_TIME, Math.random, name);
   paces.set(name, made);
   for (const oldest of paces.keys()) {
     if (paces.size <= KEPT) break;

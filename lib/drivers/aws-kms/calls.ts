@@ -34,10 +34,13 @@ import {
   UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms';
 import type { Tag } from '../../tag.ts';
+import { paced } from '../../pace/pace.ts';
+import type { QuotaName } from '../../pace/quotas.ts';
 import { KeystoreFault } from '../driver.ts';
 import { tunnelThrough } from '../outgoing.ts';
 import type { Connection } from '../registry.ts';
-import { abandoned, faultFrom } from './faults.ts';
+import { directDescribe } from './direct.ts';
+import { abandoned, faultFrom, isFault } from './faults.ts';
 import type { AwsKeyRule } from './kind.ts';
 
 /** A KMS key as DescribeKey shows it, of which we use this much. */
@@ -218,17 +221,22 @@ export function connectCalls(connection: Connection): KmsCalls {
       },
       ...(credentials === undefined ? {} : { credentials }),
     });
-  const repeating = client(2);
+  // What is paced is repeated by its pace, which must see every throttle.
+  const repeating = client(connection.pace === undefined ? 2 : 1);
   const single = client(1);
+  const describeBySdk: KmsCalls['describeKey'] = (keyId, signal) =>
+    until(signal, 'DescribeKey', async () => {
+      const answer = await repeating.send(new DescribeKeyCommand({ KeyId: inRegion(keyId, region) }), {
+        abortSignal: signal,
+      });
+      return keyFrom(answer.KeyMetadata, 'DescribeKey');
+    });
 
-  return {
-    describeKey: (keyId, signal) =>
-      until(signal, 'DescribeKey', async () => {
-        const answer = await repeating.send(new DescribeKeyCommand({ KeyId: inRegion(keyId, region) }), {
-          abortSignal: signal,
-        });
-        return keyFrom(answer.KeyMetadata, 'DescribeKey');
-      }),
+  const calls: KmsCalls = {
+    describeKey:
+      connection.pace === undefined || connection.tlsProxy !== undefined
+        ? describeBySdk
+        : describeDirectly(single, region),
     listKeys: (after, limit, signal) =>
       until(signal, 'ListKeys', async () => {
         const answer = await repeating.send(new ListKeysCommand({ Limit: limit, Marker: after }), {
@@ -369,7 +377,51 @@ export function connectCalls(connection: Connection): KmsCalls {
         await repeating.send(new EncryptCommand({ KeyId: keyId, Plaintext: PROBE }), { abortSignal: signal });
       }),
   };
+  return paced(calls, connection.pace, CALL_QUOTAS);
 }
+
+/** A socket that AWS closed while it lay idle says nothing about the key: asked once more. */
+function describeDirectly(client: KMSClient, region: string): KmsCalls['describeKey'] {
+  const describe = directDescribe(client, SWEEP_CONNECTIONS);
+  return async (keyId, signal) => {
+    inRegion(keyId, region);
+    try {
+      return keyFrom(await describe(keyId, signal), 'DescribeKey');
+    } catch (error) {
+      if (signal.aborted || !isFault(error, 'unreachable')) throw error;
+      return keyFrom(await describe(keyId, signal), 'DescribeKey');
+    }
+  };
+}
+
+/** Sockets of a sweep to one keystore. */
+const SWEEP_CONNECTIONS = 64;
+
+const CALL_QUOTAS: Readonly<Record<keyof KmsCalls, QuotaName>> = {
+  describeKey: 'aws.DescribeKey',
+  listKeys: 'aws.ListKeys',
+  listAliases: 'aws.ListAliases',
+  aliasesOf: 'aws.ListAliases',
+  tagsOf: 'aws.ListResourceTags',
+  materialsOf: 'aws.ListKeyRotations',
+  publicKeyOf: 'aws.GetPublicKey',
+  customKeyStore: 'aws.DescribeCustomKeyStores',
+  createKey: 'aws.CreateKey',
+  createAlias: 'aws.CreateAlias',
+  updateAlias: 'aws.UpdateAlias',
+  deleteAlias: 'aws.DeleteAlias',
+  tag: 'aws.TagResource',
+  untag: 'aws.UntagResource',
+  describe: 'aws.UpdateKeyDescription',
+  enable: 'aws.EnableKey',
+  disable: 'aws.DisableKey',
+  scheduleDeletion: 'aws.ScheduleKeyDeletion',
+  cancelDeletion: 'aws.CancelKeyDeletion',
+  importParameters: 'aws.GetParametersForImport',
+  importMaterial: 'aws.ImportKeyMaterial',
+  rotateOnDemand: 'aws.RotateKeyOnDemand',
+  probe: 'aws.Encrypt',
+};
 
 /** Our tags in the shape of the API. */
 export function toAwsTags(tags: readonly Tag[]): { TagKey: string; TagValue: string }[] {

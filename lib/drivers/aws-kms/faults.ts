@@ -72,6 +72,10 @@ const NO_ANSWER = new Set([
   'ERR_SOCKET_CONNECTION_TIMEOUT',
   'ETIMEDOUT',
   'TimeoutError',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_SOCKET',
 ]);
 
 /** Long enough for any sentence of AWS, short enough to keep a whole signed request out of our records. */
