@@ -435,7 +435,7 @@ async function story(running: Environment): Promise<void> {
 
 /** Everything is the demo's own: what stands ready for npm start is neither used nor touched. */
 function ownEnvironment(): Record<string, string | undefined> {
-  const own = /^(?:AWS_|DYNAMODB_|OIDC_)|^(?:PORT|SEED|TABLE_NAME|CUSTODY_KEY_ID|PUBLIC_URL)$/;
+  const own = /^(?:AWS_|DYNAMODB_|OIDC_|PKCS11_|SOFTHSM2_)|^(?:PORT|SEED|TABLE_NAME|CUSTODY_KEY_ID|PUBLIC_URL)$/;
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name))), PORT: '0' };
 }
 

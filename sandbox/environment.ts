@@ -24,12 +24,14 @@ import type { LocalIssuer } from './issuer.ts';
 import { lockFolder } from './lock.ts';
 import { otherCloudEnvironment, startOtherClouds } from './other-clouds.ts';
 import type { OtherClouds } from './other-clouds.ts';
+import { openLocalHsm } from './pkcs11/local-hsm.ts';
+import type { LocalHsm } from './pkcs11/local-hsm.ts';
 import { freePort, LOOPBACK, requireFreePort } from './ports.ts';
 import type { Settings } from './settings.ts';
-import { messageOf, StartProblem } from './start-problem.ts';
 import { mapEventSource } from './sqs/event-source-mapping.ts';
 import { LOCAL_QUEUES } from './sqs/queues.ts';
 import { startSqs } from './sqs/server.ts';
+import { messageOf, StartProblem } from './start-problem.ts';
 
 export interface EnvironmentOptions {
   readonly settings: Settings;
@@ -52,8 +54,10 @@ export interface Environment {
   readonly kms: AwsKmsSandbox | undefined;
   /** Id of the CloudHSM-backed custom key store in the sandbox. */
   readonly customKeyStoreId: string | undefined;
-  /** What connecting keystores in the sandboxes of Azure, Google and IBM takes, without vault; none when AWS KMS was given. */
+  /** What connecting keystores in the sandboxes of Azure, Google and IBM, and in the HSM, takes, without vault; none when AWS KMS was given. */
   readonly otherKeystores: OtherClouds['keystores'];
+  /** Undefined where SoftHSM 2 is not installed, or another library was given. */
+  readonly hsm: LocalHsm | undefined;
   /** A token of the local issuer. Throws when another issuer was given. */
   mint(options: Parameters<LocalIssuer['mint']>[0]): Promise<string>;
   /** Invokes a function as its schedule would; answers its result, throws what it threw. */
@@ -127,6 +131,8 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   const issuerUrl = settings.issuer ?? `http://${LOOPBACK}:${ports.issuer}`;
   const aws = settings.kmsEndpoint === undefined ? sandboxIdentity() : givenIdentity(settings);
   const custodyKeyId = settings.custodyKeyId ?? 'alias/shearline-custody';
+  const hsm =
+    settings.kmsEndpoint === undefined ? await startHsm(settings, fileOf('pkcs11'), running, progress) : undefined;
 
   const startDatabase = async (): Promise<{ ended: Promise<unknown> | undefined }> => {
     let ended: Promise<unknown> | undefined;
@@ -220,14 +226,23 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         OIDC_ISSUER: issuerUrl,
         CUSTODY_KEY_ID: custodyKeyId,
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
+        AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
         AWS_ENDPOINT_URL_LAMBDA: `http://${LOOPBACK}:${ports.invoke}`,
         AWS_REGION: aws.region,
         ...(settings.kmsEndpoint === undefined ? otherCloudEnvironment(ports) : {}),
+        ...hsm?.environment,
         ...aws.environment,
       },
     });
     await running.add(() => functions.close());
     return functions;
+  };
+
+  const startQueues = async () => {
+    const sqs = await startSqs({ port: ports.sqs, queues: LOCAL_QUEUES });
+    await running.add(() => sqs.close());
+    progress(`SQS           ${sqs.endpoint}  ${LOCAL_QUEUES.map(({ name }) => name).join(', ')}`);
+    return sqs;
   };
 
   // Nobody waits for another: the functions know from the ports where everything will be.
@@ -236,37 +251,8 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     startClouds(),
     startLogin(),
     startApi(),
-  ]);
-
-  const endpoints: Endpoints = {
-    api,
-    console: null,
-        AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
-    issuer: issuerUrl,
-    tokens: issuer === undefined ? {} : await tokensOf(issuer),
-    dynamodb: { endpoint: dynamodbEndpoint, table },
-    keystores: { aws_kms: kmsEndpoint, ...clouds?.others.endpoints },
-    operators: clouds === undefined ? {} : { aws_kms: credentialsOf(KEYSTORE_ACCOUNT) },
-    control: clouds?.control ?? null,
-    functions: `http://${LOOPBACK}:${ports.invoke}`,
-  };
-  if (endpoints.tokens['all'] !== undefined) await warmUp(api, endpoints.tokens['all']);
-  progress(`API           ${api}`);
-  const startQueues = async () => {
-    const sqs = await startSqs({ port: ports.sqs, queues: LOCAL_QUEUES });
-    await running.add(() => sqs.close());
-    progress(`SQS           ${sqs.endpoint}  ${LOCAL_QUEUES.map(({ name }) => name).join(', ')}`);
-    return sqs;
-  };
-
-
-  return {
-    endpoints,
-    kms: clouds?.kms,
-    customKeyStoreId: clouds?.customKeyStoreId,
-    otherKeystores: clouds?.others.keystores ?? [],
     startQueues(),
-    mint: (wanted) => {
+  ]);
   for (const queue of LOCAL_QUEUES) {
     const mapping = mapEventSource({
       endpoint: sqs.endpoint,
@@ -277,6 +263,28 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     });
     await running.add(() => mapping.close());
   }
+
+  const endpoints: Endpoints = {
+    api,
+    console: null,
+    issuer: issuerUrl,
+    tokens: issuer === undefined ? {} : await tokensOf(issuer),
+    dynamodb: { endpoint: dynamodbEndpoint, table },
+    keystores: { aws_kms: kmsEndpoint, ...clouds?.others.endpoints },
+    operators: clouds === undefined ? {} : { aws_kms: credentialsOf(KEYSTORE_ACCOUNT) },
+    control: clouds?.control ?? null,
+    functions: `http://${LOOPBACK}:${ports.invoke}`,
+  };
+  if (endpoints.tokens['all'] !== undefined) await warmUp(api, endpoints.tokens['all']);
+  progress(`API           ${api}`);
+
+  return {
+    endpoints,
+    kms: clouds?.kms,
+    customKeyStoreId: clouds?.customKeyStoreId,
+    otherKeystores: [...(clouds?.others.keystores ?? []), ...(hsm === undefined ? [] : [hsm.keystore])],
+    hsm,
+    mint: (wanted) => {
       if (issuer === undefined) throw new Error('Tokens come from the issuer that OIDC_ISSUER names');
       return issuer.mint(wanted);
     },
@@ -297,6 +305,30 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     }),
     stop: () => running.stop(),
   };
+}
+
+/** The HSM, where SoftHSM 2 is installed and no other library is given. */
+async function startHsm(
+  settings: Settings,
+  folder: string | undefined,
+  running: Running,
+  progress: (sentence: string) => void,
+): Promise<LocalHsm | undefined> {
+  const given = settings.environment['PKCS11_LIBRARY'];
+  if (given !== undefined && given !== '') {
+    progress(`HSM           ${given}  (given)`);
+    return undefined;
+  }
+  const hsm = openLocalHsm(folder);
+  if ('why' in hsm) {
+    progress(`HSM           none: ${hsm.why}`);
+    return undefined;
+  }
+  await running.add(() => {
+    hsm.close();
+  });
+  progress(`HSM           ${hsm.environment.PKCS11_LIBRARY}  token ${hsm.tokenLabel}`);
+  return hsm;
 }
 
 /** Takes the folder for us. Answers whether whoever had it before was killed. */
@@ -332,6 +364,7 @@ async function choosePorts(settings: Settings, killed: boolean) {
       azureKeyVault: await freePort(),
       googleKms: await freePort(),
       ibmCloudKms: await freePort(),
+      sqs: await freePort(),
     };
   }
   const first = settings.port;
@@ -345,15 +378,16 @@ async function choosePorts(settings: Settings, killed: boolean) {
     azureKeyVault: first + 6,
     googleKms: first + 7,
     ibmCloudKms: first + 8,
+    sqs: first + 9,
   };
   const standIn = { issuer: settings.issuer, dynamodb: settings.dynamodbEndpoint, awsKms: settings.kmsEndpoint };
   const needed: [number, string][] = [
     [ports.api, 'the API'],
     [ports.invoke, 'invoking functions'],
+    [ports.sqs, 'SQS'],
     ...(standIn.issuer === undefined ? [[ports.issuer, 'the issuer'] as [number, string]] : []),
     ...(standIn.dynamodb === undefined ? [[ports.dynamodb, 'DynamoDB'] as [number, string]] : []),
     ...(standIn.awsKms === undefined
-      sqs: await freePort(),
       ? ([
           [ports.awsKms, 'AWS KMS'],
           [ports.control, 'the control port'],
@@ -367,13 +401,11 @@ async function choosePorts(settings: Settings, killed: boolean) {
   const patience = killed ? 3_000 : 0;
   for (const [port, use] of needed) await requireFreePort({ port, use, first }, patience);
   return ports;
-    sqs: first + 9,
 }
 
 /** All parts, or the first failure once the others have ended too. */
 async function allOrNone<T extends readonly Promise<unknown>[]>(
   running: Running,
-    [ports.sqs, 'SQS'],
   parts: readonly [...T],
 ): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
   try {

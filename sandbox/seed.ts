@@ -72,6 +72,17 @@ export const OTHER_CLOUD_TEMPLATES = [
   },
 ];
 
+/** The HSM's, where there is one. */
+export const HSM_TEMPLATES = [
+  {
+    name: 'our-hsm-aes-256',
+    description: 'Keys in an HSM of our own, by its PKCS #11 library',
+    key: { algorithm: 'aes', size: '256', ...ACTIVE },
+    keystores: [{ type: 'pkcs11', group: 'HSM' }],
+  },
+];
+export const HSM_KEYS = [{ label: 'payments/vault-door', template_name: 'our-hsm-aes-256' }];
+
 /** One key for each other cloud, named as its keystores allow. */
 export const OTHER_CLOUD_KEYS = [
   { label: 'payments-signing', template_name: 'azure-rsa-3072' },
@@ -114,11 +125,14 @@ export async function seed(
   const vaultId = await ensure(client, 'vaults', { name: 'Payments', description: 'The sample vault' });
   const vault = { id: vaultId };
   const keystores = [...KEYSTORES(customKeyStoreId), ...others];
+  const hasHsm = others.some(({ type }) => type === 'pkcs11');
+  const templates = [...TEMPLATES, ...(hasHsm ? HSM_TEMPLATES : [])];
+  const keys = [...KEYS, ...(hasHsm ? HSM_KEYS : [])];
   // One after the other: every parallel call to a function would start another copy of it here, which takes longer than the call.
   for (const keystore of keystores) await ensure(client, 'keystores', { vault, ...keystore });
-  for (const template of TEMPLATES) await ensure(client, 'templates', { vault, ...template });
-  await pMap(KEYS, (key) => ensure(client, 'managed_keys', { vault, ...key }), { concurrency: 2 });
-  return { keystores: keystores.length, templates: TEMPLATES.length, keys: KEYS.length };
+  for (const template of templates) await ensure(client, 'templates', { vault, ...template });
+  await pMap(keys, (key) => ensure(client, 'managed_keys', { vault, ...key }), { concurrency: 2 });
+  return { keystores: keystores.length, templates: templates.length, keys: keys.length };
 }
 
 /** Answers the id of what bears this name (a key: this label) in the list, made when missing. */
