@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { apiClient } from './api-client.ts';
+import { buildConsole, consoleFolder } from '../console/build.ts';
 import { startAwsKmsSandbox } from './aws-kms/server.ts';
 import type { AwsKmsSandbox } from './aws-kms/server.ts';
 import {
@@ -41,6 +42,8 @@ export interface EnvironmentOptions {
   readonly schedules: boolean;
   /** Whether functions are rebuilt when their source changes. */
   readonly reload: boolean;
+  /** Whether the web console is built, where its source has changed, and served. Default: not. */
+  readonly console?: boolean;
   /** Told of each part that is up, as a sentence. */
   readonly progress?: (sentence: string) => void;
   /** Told what the functions report as errors, line by line. */
@@ -202,6 +205,22 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     return issuer;
   };
 
+  const builtConsole = options.console === true ? consoleFolder() : undefined;
+  const makeConsole = async (): Promise<string | null> => {
+    if (builtConsole === undefined) return null;
+    const began = performance.now();
+    try {
+      const done = await buildConsole(builtConsole, running.signal);
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      progress(`Console       ${api}/console${done ? `  built in ${seconds} s` : ''}`);
+    } catch (error) {
+      // Everything else works without it.
+      if (!running.isStopping) complain(messageOf(error));
+      return null;
+    }
+    return `${api}/console`;
+  };
+
   const startApi = async () => {
     const functions = await startFunctions({
       port: ports.api,
@@ -224,6 +243,8 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         TABLE_NAME: table,
         DYNAMODB_ENDPOINT: dynamodbEndpoint,
         OIDC_ISSUER: issuerUrl,
+        ...(settings.issuer === undefined ? { OIDC_LOCAL: 'true' } : {}),
+        ...(builtConsole === undefined ? {} : { CONSOLE_FOLDER: builtConsole }),
         CUSTODY_KEY_ID: custodyKeyId,
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
         AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
@@ -246,12 +267,13 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   };
 
   // Nobody waits for another: the functions know from the ports where everything will be.
-  const [database, clouds, issuer, functions, sqs] = await allOrNone(running, [
+  const [database, clouds, issuer, functions, sqs, consoleUrl] = await allOrNone(running, [
     startDatabase(),
     startClouds(),
     startLogin(),
     startApi(),
     startQueues(),
+    makeConsole(),
   ]);
   for (const queue of LOCAL_QUEUES) {
     const mapping = mapEventSource({
@@ -266,7 +288,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
 
   const endpoints: Endpoints = {
     api,
-    console: null,
+    console: consoleUrl,
     issuer: issuerUrl,
     tokens: issuer === undefined ? {} : await tokensOf(issuer),
     dynamodb: { endpoint: dynamodbEndpoint, table },

@@ -38,6 +38,7 @@ try {
     dataFolder: DATA_FOLDER,
     schedules: true,
     reload: true,
+    console: true,
     progress: (sentence) => {
       console.log(`  ${sentence}`);
     },
@@ -83,6 +84,7 @@ function banner(endpoints: Endpoints, example: FlagRow | undefined, seconds: num
     '',
     `${heading('Shearline is ready')} after ${seconds.toFixed(1)} s. Ctrl-C stops it; npm run reset, when stopped, empties ${folder}.`,
     '',
+    ...(endpoints.console === null ? [] : [`  Console   ${endpoints.console}`]),
     `  API       ${endpoints.api}/api/v4`,
     `  Issuer    ${endpoints.issuer}`,
     `  DynamoDB  ${endpoints.dynamodb.endpoint}  table ${endpoints.dynamodb.table}`,

@@ -9,6 +9,7 @@ const report = join(tmpdir(), `shearline-test-${process.pid}.json`);
 
 const CHECKS: readonly (readonly [says: string, command: string, ...args: string[]])[] = [
   ['types', 'tsc', '-p', '.'],
+  ['console', 'tsc', '-p', 'console'],
   ['lint', 'eslint', '.'],
   ['format', 'prettier', '--check', '--log-level', 'warn', '.'],
 ];

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { CONSOLE_ROUTES } from '../../functions/console.ts';
 import { ROUTES } from '../../functions/openapi.ts';
 import { readConfig } from '../../lib/config.ts';
 import { tableDefinition } from '../../lib/records/table.ts';
@@ -55,6 +56,7 @@ describe('serverless.yml', () => {
     const expected = [
       '*',
       ...Object.keys(ROUTES),
+      ...CONSOLE_ROUTES,
       ...Object.values(OPERATIONS).map(({ method, path }) => `${method} ${path}`),
     ];
     expect(routes.toSorted()).toEqual(expected.toSorted());

@@ -1,0 +1,20 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: '/console/',
+  plugins: [react()],
+  // Nothing of the environment of whoever builds it gets into the console.
+  envPrefix: 'SHEARLINE_CONSOLE_NONE_',
+  build: {
+    target: 'es2023',
+    emptyOutDir: true,
+    // Inlined as data: URLs, small files would need a laxer content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
+    sourcemap: false,
+  },
+  css: { preprocessorOptions: { scss: { quietDeps: true } } },
+});
