@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { ROLES } from '../../lib/access/permissions.ts';
+import { presentKeystoreTypes } from '../../lib/keystores/types.ts';
 import { openDatabase } from '../../lib/records/database.ts';
 import { ITEM } from '../../lib/records/table.ts';
 import type { ApiClient, Json } from '../../sandbox/api-client.ts';
@@ -243,5 +244,28 @@ describe('IBM Cloud KMS keystores', () => {
       expect((await client.send({ method: 'DELETE', path: `/keystores/${last}`, ifMatch: '*' })).status).toBe(204);
       expect((await client.send(tooMany)).status).toBe(201);
     });
+  });
+
+  it('of z/OS (cca) are refused, with the reason: 422', async () => {
+    const body = {
+      vault: { id: vault },
+      name: 'Mainframe',
+      type: 'cca',
+      groups: [],
+      cca_host: 'zos.example',
+      cca_port: 4443,
+      cca_public_key_hash: 'A'.repeat(64),
+    };
+    const refused = await client.send({ method: 'POST', path: '/keystores', body });
+    expect([refused.status, ERRORS.parse(refused.body).errors]).toEqual([
+      422,
+      [expect.objectContaining({ message: expect.stringContaining('agent on IBM Z') as string })],
+    ]);
+  });
+
+  it('and all other types tell what they can hold, to whoever has a token', async () => {
+    const reader = api.client(await api.token(['reader']));
+    const { status, body } = await reader.send({ method: 'GET', path: '/keystore_types' });
+    expect([status, body]).toEqual([200, { keystore_types: presentKeystoreTypes() }]);
   });
 });
