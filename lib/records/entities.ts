@@ -341,6 +341,12 @@ export const STORED = {
     ...keyInstance.encode(value),
     keystore_pk: INDEX_KEY.instancesInKeystore(value.keystoreId),
     keystore_sk: `${value.keyId}#${String(value.version).padStart(6, '0')}#1`,
+    ...(value.binding?.idInKeystore.startsWith('arn:') === true
+      ? {
+          vault_pk: INDEX_KEY.instancesBoundTo(value.binding.idInKeystore),
+          vault_sk: `${value.keyId}#${String(value.version).padStart(6, '0')}`,
+        }
+      : {}),
     ...(value.open === undefined
       ? {}
       : {

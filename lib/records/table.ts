@@ -16,7 +16,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | counter of its keys     | KEYSTORE#id              | COUNTERS                      |                      |
  * | managed key (desired)   | KEY#id                   | KEY                           | by_vault             |
  * | key version             | KEY#id                   | VERSION#000001                |                      |
- * | instance (wanted, work) | KEY#id                   | INSTANCE#000001#keystore      | by_keystore, due     |
+ * | instance (wanted, work) | KEY#id                   | INSTANCE#000001#keystore      | by_keystore, due, by_vault    |
  * | observed                | KEY#id                   | OBSERVED#000001#keystore      | by_keystore, flagged |
  * | sealed material         | MATERIAL#key id          | 000001                        |                      |
  * | entry of its history    | HISTORY#key id           | time#id                       | flagged (by shard)   |
@@ -89,6 +89,8 @@ export const INDEX_KEY = {
   templatesOfVault: (vaultId: string) => `TEMPLATES#${vaultId}`,
   keystoresOfVault: (vaultId: string) => `KEYSTORES#${vaultId}`,
   approvalsOfVault: (vaultId: string) => `APPROVALS#${vaultId}`,
+  /** What events of AWS name: the instances whose key in the keystore has this ARN. */
+  instancesBoundTo: (arn: string) => `BOUND#${arn}`,
   /** Instances and what was observed of them lie side by side, ordered by key. */
   instancesInKeystore: (keystoreId: string) => `INSTANCES#${keystoreId}`,
   flaggedInVault: (vaultId: string) => `FLAGGED#${vaultId}`,

@@ -57,7 +57,11 @@ export const aliasOperations: Operations = {
 
   DeleteAlias: mutation(z.object({ AliasName: aliasName }), ({ AliasName }, call) => {
     checkName(AliasName);
-    call.cloud.removeAlias(call.world, findAlias(call, AliasName));
+    const alias = findAlias(call, AliasName);
+    const key = call.world.keys.get(alias.targetKeyId);
+    // CloudTrail names the key that it led to as well.
+    if (key !== undefined) call.touched.add(key.arn);
+    call.cloud.removeAlias(call.world, alias);
     return undefined;
   }),
 

@@ -32,4 +32,13 @@ export const LOCAL_QUEUES: readonly LocalQueue[] = [
     visibilitySeconds: 900,
     maxReceiveCount: 5,
   },
+  {
+    name: 'shearline-dev-verify.fifo',
+    function: 'verify-key',
+    batchSize: 10,
+    maximumConcurrency: 10,
+    visibilitySeconds: 360,
+    localVisibilitySeconds: 30,
+    maxReceiveCount: 10,
+  },
 ];
