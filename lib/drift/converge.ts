@@ -13,7 +13,7 @@ import { readInstance, readMaterial, readObserved } from '../records/reading.ts'
 import { ITEM } from '../records/table.ts';
 import { asKeystoreFault, driverOf, keyInKeystore, lookAt } from './look.ts';
 import type { Observed, ObservedError } from './observed.ts';
-import { planFor } from './plan.ts';
+import { planWithin } from './plan.ts';
 import { errorOf, observation, sameFinding } from './verdict.ts';
 import type { Look } from './verdict.ts';
 
@@ -182,7 +182,7 @@ async function approach(work: Work): Promise<End> {
       return { look, lookedAt, failure: look.fault, settled: look.fault.retryable ? 'later' : 'given_up' };
     }
     await adopt(work, look.seen);
-    const plan = planFor(work.instance, look.seen);
+    const plan = planWithin(work.instance, look.seen);
     switch (plan.outcome) {
       case 'agrees':
         return {

@@ -27,6 +27,17 @@ export function planFor(instance: Planned, seen: Seen): Plan {
   return instance.open?.details === true && seen.presence === 'present' ? withDetails(instance, plan) : plan;
 }
 
+/**
+ * What may be done in a keystore by the work that is open there: the plan, but for an adoption the name and the marks of it only. Whatever
+ * else an adopted key needs is drift, for a sync to repair.
+ */
+export function planWithin(instance: Planned, seen: Seen): Plan {
+  const plan = planFor(instance, seen);
+  if (plan.outcome !== 'steps' || instance.open?.cause !== 'adopt') return plan;
+  const allowed = plan.steps.filter((step) => step === 'rename' || step === 'tag');
+  return allowed.length === 0 ? AGREES : { outcome: 'steps', steps: allowed };
+}
+
 const PLANS: Record<KeyInstance['wanted'], (instance: Planned, seen: Seen) => Plan> = {
   enabled: planEnabled,
   disabled: planDisabled,

@@ -31,6 +31,13 @@ export interface KeystoreDriver {
   /**
    * What in the provider's cloud the key protects, as far as the keystore is told; none for a key that is not there. Changes nothing.
    * Throws a `KeystoreFault` when it could not be asked. Left out where a keystore knows nothing of the kind.
+  /**
+   * A closer look at a key that `list` shows and no record names: what it is, whose, and as what it could be adopted. Undefined for what is
+   * gone meanwhile, and for what is not this keystore's (a key of another key store of the same account). Changes nothing. Throws a
+   * `KeystoreFault` when it could not be asked. Left out where no key of others can be adopted; the kind then says why (`refusesAdoption`).
+   */
+  examine?(idInKeystore: string, signal: AbortSignal): Promise<FoundKey | undefined>;
+
    */
   associatedResources?(key: KeyInKeystore, signal: AbortSignal): Promise<readonly AssociatedResource[]>;
 }
@@ -139,6 +146,10 @@ export interface KeySpec {
   readonly material: MaterialKind;
   /** The template's properties for this keystore type (`azure_key_protection_level`, `aws_key_usage`, …), as parsed there. */
   readonly properties: Readonly<Record<string, unknown>>;
+  /** Why no key of others in such a keystore can be adopted, as a sentence; left out where some can. */
+  readonly refusesAdoption?: string;
+  /** The key that an id belongs to, where ids name versions of a key: all ids of one key become one text. Left out where an id is a key's. */
+  keyOf?(idInKeystore: string): string;
 }
 
 /** One version of one managed key in one keystore. Everything a driver may derive a name or a tag from. */
@@ -210,6 +221,29 @@ export const STEP_NAMES = [
 
 /** `rename` makes the label lead to this key (and clears names it had); `tag` brings description and tags in line. */
 export type StepName = (typeof STEP_NAMES)[number];
+
+/** A key in a keystore that no record of ours names, looked at closely. */
+export interface FoundKey {
+  /** As `list` writes it. */
+  readonly idInKeystore: string;
+  /** `shearline`: it carries the mark of a managed key, of this deployment or another. `provider`: the cloud made it for itself. */
+  readonly owner: 'nobody' | 'shearline' | 'provider';
+  /** What it is called in the keystore, each as a label would be written. */
+  readonly names: readonly string[];
+  readonly description: string;
+  readonly state: PresentState;
+  readonly createdAt: Date | undefined;
+  /** What the provider calls this sort of key (`RSA_2048`, `EC-HSM P-256`). */
+  readonly providerName: string;
+  /** What it would be as a managed key with native material; undefined where no managed key is like it. */
+  readonly spec: KeySpec | undefined;
+  /** What an adoption would bind to: the id and, where it can be told, the fingerprint of its current material. */
+  readonly binding: Binding;
+  /** Why it cannot be adopted, as a sentence naming what to change; undefined when nothing about it stands in the way. */
+  readonly obstacle: string | undefined;
+}
+
+export type PresentState = Extract<Seen, { presence: 'present' }>['state'];
 
 /**
  * One step on one key. Safe to run twice: the second run finds the work done and answers the same. Answers the binding when the

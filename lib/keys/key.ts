@@ -134,6 +134,7 @@ export const WORK_CAUSES = [
   'rotate',
   'edit',
   'remove',
+  'adopt',
 ] as const;
 export type WorkCause = (typeof WORK_CAUSES)[number];
 

@@ -23,6 +23,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | name lock               | NAME#kind#scope          | the name                      |                      |
  * | audit event             | AUDIT#vault id           | EVENT#000000000001            |                      |
  * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
+ * | key that was adopted    | ADOPTED#id in keystore   | ADOPTED                       |                      |
  * | request for approval    | APPROVAL#id              | APPROVAL                      | by_vault             |
  * | vault with a trail      | AUDITED                  | vault id                      |                      |
  * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
@@ -66,6 +67,8 @@ export const ITEM = {
     sk: `EVENT#${digits(sequence, 12)}`,
   }),
   auditHead: (vaultId: string): ItemKey => ({ pk: `AUDIT#${vaultId}`, sk: 'HEAD' }),
+  /** Holds a key that was made outside Shearline for the managed key that adopted it. */
+  adopted: (idInKeystore: string): ItemKey => ({ pk: `ADOPTED#${idInKeystore}`, sk: 'ADOPTED' }),
   approval: (id: string): ItemKey => ({ pk: `APPROVAL#${id}`, sk: 'APPROVAL' }),
   /** Stays when the vault is deleted, as its trail does. */
   audited: (vaultId: string): ItemKey => ({ pk: 'AUDITED', sk: vaultId }),

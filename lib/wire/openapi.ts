@@ -18,6 +18,7 @@ import type { Operation, OperationId } from './operations.ts';
 import { plannedChanges } from './planned.ts';
 import * as tags from './tag.ts';
 import * as templates from './templates.ts';
+import * as unmanagedKeys from './unmanaged-keys.ts';
 import * as vaults from './vaults.ts';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -25,6 +26,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 /** The models by their names in the contract: those of requests, and of both directions. */
 export const REQUEST_MODELS = {
   RedriveOpenWork: openWork.redriveOpenWork,
+  AdoptKey: unmanagedKeys.adoptKey,
   CreateManagedKey: keys.createManagedKey,
   UpdateManagedKey: keys.updateManagedKey,
   SyncManagedKey: keys.syncManagedKey,
@@ -105,6 +107,8 @@ export const ANSWER_MODELS = {
   KeystoreCapabilities: keystoreTypes.keystoreType,
   KeystoreCapabilitiesList: keystoreTypes.keystoreTypeList,
   OpenWorkList: openWork.openWorkList,
+  UnmanagedKey: unmanagedKeys.unmanagedKey,
+  UnmanagedKeyList: unmanagedKeys.unmanagedKeyList,
   RedrivenWork: openWork.redrivenWork,
   FlagChange: history.flagChange,
   WorkChange: history.workChange,

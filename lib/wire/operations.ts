@@ -31,6 +31,7 @@ import { drift, driftQuery, keyHistory, keyHistoryQuery } from './history.ts';
 import { keystoreTypeList } from './keystore-types.ts';
 import { later } from '../later.ts';
 import { openWorkList, openWorkQuery, redriveOpenWork, redrivenWork } from './open-work.ts';
+import { adoptKey, unmanagedKeyList, unmanagedKeyQuery } from './unmanaged-keys.ts';
 import { createTemplate, template, templateList, templateQuery, updateTemplate } from './templates.ts';
 import { createVault, updateVault, vault, vaultList, vaultQuery } from './vaults.ts';
 
@@ -474,6 +475,28 @@ export const EXTENSIONS = {
     answer: drift,
     ifMatch: false,
     actions: ['list'],
+  },
+  ListUnmanagedKeysInKeystore: {
+    method: 'GET',
+    path: '/api/v4/keystores/{id}/unmanaged_keys',
+    summary: 'List the keys in a keystore that no managed key owns, and which of them can be adopted',
+    query: unmanagedKeyQuery,
+    body: noBody,
+    success: 200,
+    answer: unmanagedKeyList,
+    ifMatch: false,
+    actions: ['list'],
+  },
+  AdoptKeyInKeystore: {
+    method: 'POST',
+    path: '/api/v4/keystores/{id}/unmanaged_keys/adopt',
+    summary: 'Make a managed key of a key that is in the keystore; its material and its state stay as they are',
+    query: dryRunQuery,
+    body: adoptKey,
+    success: 201,
+    answer: managedKey,
+    ifMatch: false,
+    actions: ['create_key'],
   },
   ListApprovals: {
     method: 'GET',

@@ -1,3 +1,4 @@
+import { CreateAliasCommand, CreateKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect } from '../../lib/drivers/aws-cloudhsm/driver.ts';
 import { awsCloudHsmKind } from '../../lib/drivers/aws-cloudhsm/kind.ts';
@@ -15,11 +16,20 @@ const settings = (sandbox: AwsKmsSandbox) => ({
 
 driverContract('aws_cloudhsm', {
   kind: awsCloudHsmKind,
-  open: async () => ({
-    ...(await openAwsKeystore({ connect }, settings)),
-    loseMaterial: undefined,
-    changeMaterial: undefined,
-  }),
+  open: async () => {
+    const keystore = await openAwsKeystore({ connect }, settings);
+    return {
+      ...keystore,
+      loseMaterial: undefined,
+      changeMaterial: undefined,
+      async makeForeign(name) {
+        const store = String(keystore.connection().settings['aws_custom_key_store_id']);
+        const made = await keystore.kms.send(new CreateKeyCommand({ CustomKeyStoreId: store, Origin: 'AWS_CLOUDHSM' }));
+        const { KeyId } = made.KeyMetadata ?? {};
+        await keystore.kms.send(new CreateAliasCommand({ AliasName: `alias/${name}`, TargetKeyId: KeyId }));
+      },
+    };
+  },
   spec: SPEC,
   imports: [],
   unsupported: {

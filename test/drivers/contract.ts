@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type {
   Binding,
+  FoundKey,
   KeyInKeystore,
   KeySpec,
   KeystoreDriver,
@@ -27,6 +28,8 @@ export interface Keystore {
   mend(): void;
   /** A key of somebody else, under this name. */
   takeName(label: string): Promise<void>;
+  /** The same where a name that we could give is taken for a mark of ours: a key that is called so, by a name of other people's. */
+  makeForeign?(name: string): Promise<void>;
   /** How many keys exist that carry the managed key's id, whatever their name. */
   countOf(keyId: string): Promise<number>;
   /** Lets the waiting period of a deletion pass. */
@@ -59,6 +62,8 @@ export interface Subject {
   label?(id: string): string;
   /** Labels as much alike as two can be that must not become one name. */
   similarLabels?(label: string): readonly string[];
+  /** Why there can be no keys of others here. */
+  readonly noForeignKeys?: string;
   /** How the listing writes the id that `observe` answers; the same when left out. */
   idInList?(idInKeystore: string): string;
 }
@@ -99,6 +104,11 @@ export function newKey(spec: KeySpec, now: Date, changes: Partial<KeyInKeystore>
     intendedAt: now,
     ...changes,
   };
+}
+
+/** A look may leave the fingerprint out where the id stands for it. */
+function fingerprintSeen({ binding }: FoundKey): unknown {
+  return expect.toSatisfy((seen: unknown) => seen === undefined || seen === binding.fingerprint);
 }
 
 /** Runs a step that the driver must have, and answers the key with the binding that it has from then on. */
@@ -445,6 +455,82 @@ export function driverContract(name: string, subject: Subject): void {
         keystore.strike('list', how);
         expect(await faultOf(driver.list(undefined, patience()))).toMatchObject({ kind });
       });
+    });
+
+    describe('examine', () => {
+      async function listed(): Promise<string[]> {
+        const ids: string[] = [];
+        let after: string | undefined;
+        do {
+          const page = await driver.list(after, patience());
+          ids.push(...page.keys.map(({ idInKeystore }) => idInKeystore));
+          after = page.next;
+        } while (after !== undefined);
+        return ids;
+      }
+      const examine = (id: string): Promise<FoundKey | undefined> =>
+        driver.examine?.(id, patience()) ?? Promise.resolve(undefined);
+
+      it('is there, or the kind says why no key of others can be adopted', () => {
+        expect(driver.examine === undefined).toBe(subject.kind.refusesAdoption !== undefined);
+      });
+
+      it.skipIf(subject.kind.refusesAdoption !== undefined || subject.noForeignKeys !== undefined)(
+        'knows a key of others, under its name, and what it would be as a managed key',
+        async () => {
+          const before = new Set(await listed());
+          const label = subject.label?.(randomUUID()) ?? `foreign/${randomUUID()}`;
+          await (keystore.makeForeign ?? keystore.takeName)(label);
+          const [id = ''] = (await listed()).filter((each) => !before.has(each));
+          const found = await examine(id);
+          expect(found).toMatchObject({ idInKeystore: id, owner: 'nobody', state: 'enabled', obstacle: undefined });
+          expect(found?.names).toContain(label);
+          const { spec: like } = found ?? {};
+          if (found === undefined || like === undefined) throw new Error('It is like no managed key.');
+          expect(like.material).toBe('native');
+          expect(subject.kind.refuses(like)).toBeUndefined();
+          expect(await examine(id)).toEqual(found);
+
+          // Bound to it, with its name and its marks given, it is a key like those that were made here.
+          const adopted = newKey(like, keystore.now(), {
+            label,
+            description: found.description,
+            tags: [],
+            binding: found.binding,
+          });
+          expect(present(await look(adopted))).toMatchObject({ state: 'enabled', fingerprint: fingerprintSeen(found) });
+          await run(driver, 'rename', adopted);
+          await run(driver, 'tag', adopted);
+          expect(present(await look(adopted))).toMatchObject({
+            idInKeystore: found.binding.idInKeystore,
+            state: 'enabled',
+            name: 'leads_here',
+          });
+          const [again = ''] = (await listed()).filter((each) => !before.has(each));
+          expect(await examine(again)).toMatchObject({ owner: 'shearline', state: 'enabled' });
+          await run(driver, 'disable', adopted);
+          expect(present(await look(adopted)).state).toBe('disabled');
+        },
+      );
+
+      it.skipIf(subject.kind.refusesAdoption !== undefined || subject.noForeignKeys !== undefined)(
+        'knows a key of ours by its marks, whatever our records say',
+        async () => {
+          const key = await made();
+          const id = present(await look(key)).idInKeystore;
+          expect(await examine(subject.idInList?.(id) ?? id)).toMatchObject({ owner: 'shearline' });
+        },
+      );
+
+      it.skipIf(subject.kind.refusesAdoption !== undefined || subject.noForeignKeys !== undefined)(
+        'throws, and never says that nothing is there, when its call is denied',
+        async () => {
+          const key = await made();
+          const id = present(await look(key)).idInKeystore;
+          keystore.strike('look', 'denied');
+          expect(await faultOf(examine(subject.idInList?.(id) ?? id))).toMatchObject({ kind: 'denied' });
+        },
+      );
     });
 
     describe('health', () => {

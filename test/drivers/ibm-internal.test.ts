@@ -12,6 +12,7 @@ driverContract('ibm_cloud_kms: internal', {
   spec: IMPORTED,
   imports: [{ spec: IMPORTED, makeMaterial: () => randomBytes(32) }],
   unsupported: {},
+  noForeignKeys: 'what has a name of this keystore was made for it, and nothing else is in it',
   label: (id) => `contract ${id.replaceAll('-', '')}`,
   similarLabels: (label) => [label, label.toUpperCase(), `${label} `, ` ${label}`, `${label}0`],
 });

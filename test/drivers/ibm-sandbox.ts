@@ -25,7 +25,13 @@ export interface IbmKeystore extends Keystore {
   readonly clock: SandboxClock;
   connection(settings?: Connection['settings'], credentials?: Connection['credentials']): Connection;
   /** Speaks to the API as somebody else would. */
-  call(method: string, path: string, body?: unknown, instanceId?: string): Promise<{ status: number; body: unknown }>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    instanceId?: string,
+    keyRing?: string,
+  ): Promise<{ status: number; body: unknown }>;
   listing(idInKeystore: string | undefined): KeyListing | undefined;
 }
 
@@ -69,13 +75,17 @@ export async function openIbmKeystore(
     },
     credentials,
   });
-  const call: IbmKeystore['call'] = async (method, path, body, instanceId = INSTANCES[variant]) => {
+  const call: IbmKeystore['call'] = async (method, path, body, instanceId = INSTANCES[variant], keyRing) => {
     const form = new URLSearchParams({ grant_type: 'urn:ibm:params:oauth:grant-type:apikey', apikey: API_KEY });
     const token = await fetch(`${sandbox.endpoint}/identity/token`, { method: 'POST', body: form });
     const { access_token } = z.parse(tokenAnswer, await token.json());
     const response = await fetch(`${sandbox.endpoint}/api/v2${path}`, {
       method,
-      headers: { authorization: `Bearer ${access_token}`, 'bluemix-instance': instanceId },
+      headers: {
+        authorization: `Bearer ${access_token}`,
+        'bluemix-instance': instanceId,
+        ...(keyRing === undefined ? {} : { 'x-kms-key-ring': keyRing }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -103,6 +113,16 @@ export async function openIbmKeystore(
       const metadata = { collectionType: type, collectionTotal: 1 };
       const { status } = await call('POST', '/keys', { metadata, resources: [resource] });
       if (status !== 201) throw new Error(`The name could not be taken: ${status}`);
+    },
+    async makeForeign(name) {
+      const type = 'application/vnd.ibm.kms.key+json';
+      const metadata = { collectionType: type, collectionTotal: 1 };
+      const named = connection().settings['ibm_key_ring'];
+      const ring = typeof named === 'string' ? named : undefined;
+      if (ring !== undefined) await call('POST', `/key_rings/${ring}`);
+      const body = { metadata, resources: [{ type, name, extractable: false }] };
+      const { status } = await call('POST', '/keys', body, INSTANCES[variant], ring);
+      if (status !== 201) throw new Error(`The key could not be made: ${status}`);
     },
     countOf(keyId) {
       const spec: KeySpec = { algorithm: 'aes', size: '256', material: 'native', properties: {} };

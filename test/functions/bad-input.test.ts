@@ -98,8 +98,11 @@ function bodies(): Partial<Record<OperationId, Body>> {
     CreateVault: { name: 'new', description: 'new', recovery_key_label: 'recovery' },
     UpdateVault: { name: 'new', description: 'new', recovery_key_label: 'recovery' },
     RedriveOpenWork: { vault },
+    AdoptKeyInKeystore: { key_id_in_keystore: NO_KEY, label: 'new', description: 'new', tags },
   };
 }
+
+const NO_KEY = 'arn:aws:kms:us-east-1:111122223333:key/00000000-0000-0000-0000-000000000000';
 
 /** A request of the operation for something that exists, with a token that may do it. */
 function requestOf(operation: OperationId, body?: unknown): RawRequest & { readonly headers: Record<string, string> } {
@@ -476,7 +479,10 @@ describe('a query', () => {
   });
 });
 
-const LISTS = (Object.keys(OPERATIONS) as OperationId[]).filter((id) => id.startsWith('List'));
+/** Those that are paged by number. */
+const LISTS = (Object.keys(OPERATIONS) as OperationId[]).filter(
+  (id) => id.startsWith('List') && OPERATIONS[id].query().safeParse({ offset: ['0'] }).success,
+);
 /** Parameters that do not take any text. */
 const CHECKED = [
   'limit',

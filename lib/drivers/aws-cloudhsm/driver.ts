@@ -2,6 +2,7 @@ import type { KmsCalls } from '../aws-kms/calls.ts';
 import { connectCalls } from '../aws-kms/calls.ts';
 import { createStep } from '../aws-kms/create.ts';
 import { healthOf, listWith } from '../aws-kms/driver.ts';
+import { examineWith } from '../aws-kms/examine.ts';
 import { observeWith } from '../aws-kms/observe.ts';
 import { renameStep } from '../aws-kms/rename.ts';
 import { cancelDeletionStep, disableStep, enableStep, scheduleDeletionStep } from '../aws-kms/state.ts';
@@ -10,7 +11,7 @@ import type { KeystoreDriver } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
 import type { Connection } from '../registry.ts';
 import { describeConnection, isConnected } from './key-store.ts';
-import { awsCloudHsmKind } from './kind.ts';
+import { AWS_CLOUDHSM_KEY_RULES, awsCloudHsmKind } from './kind.ts';
 import { probeWith } from './probe.ts';
 
 /**
@@ -31,6 +32,7 @@ export function connect(connection: Connection): KeystoreDriver {
       ...(connection.settings['aws_probe'] === false ? {} : { probe: probeWith(calls, customKeyStoreId) }),
     }),
     list: listWith(calls),
+    examine: examineWith(calls, { customKeyStoreId, rules: AWS_CLOUDHSM_KEY_RULES }),
     steps: {
       create: createStep(calls, { customKeyStoreId }),
       enable: enableStep(calls),

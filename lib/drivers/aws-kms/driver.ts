@@ -4,8 +4,9 @@ import type { Connection } from '../registry.ts';
 import type { KmsCalls } from './calls.ts';
 import { connectCalls, regionOf } from './calls.ts';
 import { createStep } from './create.ts';
+import { examineWith } from './examine.ts';
 import { importStep } from './import.ts';
-import { awsKmsKind } from './kind.ts';
+import { AWS_KEY_RULES, awsKmsKind } from './kind.ts';
 import { observeWith } from './observe.ts';
 import { renameStep } from './rename.ts';
 import { rotateStep } from './rotate.ts';
@@ -24,6 +25,7 @@ export function connect(connection: Connection): KeystoreDriver {
       whyUnavailable: (found) => Promise.resolve(`AWS KMS says that ${found.arn} is unavailable now.`),
     }),
     list: listWith(calls),
+    examine: examineWith(calls, { customKeyStoreId: undefined, rules: AWS_KEY_RULES }),
     steps: {
       create: createStep(calls, undefined),
       import: importStep(calls),

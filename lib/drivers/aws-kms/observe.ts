@@ -105,6 +105,13 @@ async function presentFrom(
 }
 
 async function stateOf(found: KmsKey, closer: Closer, signal: AbortSignal): Promise<Present['state']> {
+  const state = knownState(found);
+  if (state !== undefined) return state;
+  throw new KeystoreFault('unavailable', await closer.whyUnavailable(found, signal));
+}
+
+/** What AWS says of a key's state in the driver's words; undefined while it is unavailable, which tells nothing about the key. */
+export function knownState(found: Pick<KmsKey, 'state'>): Present['state'] | undefined {
   switch (found.state) {
     case 'Enabled':
       return 'enabled';
@@ -119,7 +126,7 @@ async function stateOf(found: KmsKey, closer: Closer, signal: AbortSignal): Prom
     case 'Updating':
       return 'settling';
     case 'Unavailable':
-      throw new KeystoreFault('unavailable', await closer.whyUnavailable(found, signal));
+      return undefined;
   }
 }
 

@@ -6,7 +6,8 @@ import { boundArn, isMarked, marksOf, OWN_TAGS, tagValue } from './names.ts';
 
 /**
  * The step `tag`: brings the description and the user's tags in line. Removes tags only of which the key remembers that we put
- * them there; a tag that somebody else put there stays, unless the managed key has one of that name.
+ * them there; a tag that somebody else put there stays, unless the managed key has one of that name. A key without the mark of a
+ * managed key, which somebody took away or which was adopted, gets it.
  */
 export function tagStep(calls: KmsCalls): Step {
   return async (key, { signal }) => {
@@ -24,7 +25,14 @@ export function tagStep(calls: KmsCalls): Step {
     // Removals first: there is room for 50 tags.
     if (dropped.length > 0) await calls.untag(arn, dropped, signal);
 
-    const wanted = [...key.tags, { name: OWN_TAGS.userTags, value: marksOf(names) }];
+    const mark =
+      key.current && tagValue(tags, OWN_TAGS.key) === undefined
+        ? [
+            { name: OWN_TAGS.key, value: key.keyId },
+            { name: OWN_TAGS.version, value: String(key.version) },
+          ]
+        : [];
+    const wanted = [...mark, ...key.tags, { name: OWN_TAGS.userTags, value: marksOf(names) }];
     const changed = wanted.filter((tag) => tagValue(tags, tag.name) !== tag.value);
     // The tags and the memory of them in one call, so that none is there which the key does not remember.
     if (changed.length > 0) await calls.tag(arn, changed, signal);

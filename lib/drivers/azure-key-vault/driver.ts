@@ -5,6 +5,7 @@ import type { AzureCalls, AzureListedKey } from './calls.ts';
 import { connectCalls } from './calls.ts';
 import { createStep } from './create.ts';
 import { cancelDeletionStep, scheduleDeletionStep } from './deletion.ts';
+import { examineWith } from './examine.ts';
 import { importStep } from './import.ts';
 import { barredBecause, observeWith } from './observe.ts';
 import { renameStep } from './rename.ts';
@@ -22,6 +23,7 @@ export function connect(connection: Connection): KeystoreDriver {
   return {
     observe: observeWith(calls),
     list: listWith(calls),
+    examine: examineWith(calls),
     steps: {
       create: createStep(calls, settings),
       import: importStep(calls),

@@ -268,4 +268,5 @@ export const azureKeyVaultKind: KeystoreKind = {
   rotatesInPlace: () => false,
   refusesRename:
     'Azure Key Vault cannot rename a key, so the label of a key that is in a vault stays; create a key with the new label instead.',
+  keyOf: (id) => id.toLowerCase().replace(/^(https:\/\/[^/]+)\/(?:deleted)?keys\/([^/]+)(?:\/.*)?$/, '$1/keys/$2'),
 };

@@ -8,6 +8,7 @@ import { readCredentials } from './credentials.ts';
 import { orAbsent } from './faults.ts';
 import { restSender } from './http.ts';
 import { importJobs } from './import-job.ts';
+import { examineWith } from './examine.ts';
 import { importStep } from './import.ts';
 import { labelEditor } from './labels.ts';
 import { listWith } from './list.ts';
@@ -70,6 +71,7 @@ function driverOn(calls: GoogleCalls, place: Place): KeystoreDriver {
   return {
     observe: observeWith(calls, place),
     list: listWith(calls, place),
+    examine: examineWith(calls, place),
     steps: {
       create: createStep(calls, labels, place),
       import: importStep(calls, labels, importJobs(calls, place)),

@@ -259,6 +259,7 @@ export const googleKmsKind: KeystoreKind = {
   refusesRename:
     'Google Cloud KMS can neither rename nor delete a key: the label stays as it was when the key was made there. Create another key with the label you want.',
   rotatesInPlace: () => false,
+  keyOf: (id) => id.replace(/\/cryptoKeyVersions\/\d+$/, ''),
 };
 
 /**

@@ -2,10 +2,11 @@ import type { Step } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
 import type { GoogleCalls } from './calls.ts';
 import type { EditLabels } from './labels.ts';
-import { ownerOf, withOwner } from './labels.ts';
+import { claimsOf, ownerOf, withClaims, withOwner } from './labels.ts';
 import { boundOf, idOf, numberOf } from './names.ts';
 import { hasPrimary, sortOf } from './sort.ts';
 import { boundVersion, isEmpty } from './state.ts';
+import { withClaim } from './versions.ts';
 
 /**
  * The step `rename`: makes the CryptoKey of the label lead to this version, as Google's primary version for a symmetric key and by our
@@ -13,7 +14,7 @@ import { boundVersion, isEmpty } from './state.ts';
  */
 export function renameStep(calls: GoogleCalls, editLabels: EditLabels): Step {
   return async (key, { signal }) => {
-    const { cryptoKey } = boundOf(key);
+    const { cryptoKey, number } = boundOf(key);
     if (!key.current) return undefined;
     if (idOf(cryptoKey) !== key.label) {
       throw new KeystoreFault(
@@ -28,7 +29,11 @@ export function renameStep(calls: GoogleCalls, editLabels: EditLabels): Step {
         if (owner !== undefined && owner !== key.keyId) {
           throw new KeystoreFault('conflict', `${cryptoKey} belongs to another managed key by its labels (${owner}).`);
         }
-        return withOwner(labels, key);
+        const owned = withOwner(labels, key);
+        // Of a key that carried no mark of ours, the mark also says which of its versions is meant.
+        return owner === undefined && number !== undefined
+          ? withClaims(owned, withClaim(claimsOf(now), key.version, number))
+          : owned;
       },
       signal,
     );

@@ -5,6 +5,7 @@ import { associatedResourcesWith } from './associated.ts';
 import type { IbmCalls, IbmKey } from './calls.ts';
 import { connectCalls, isGone } from './calls.ts';
 import { createStep } from './create.ts';
+import { examineWith } from './examine.ts';
 import { importStep } from './import.ts';
 import { IBM_VARIANTS } from './kind.ts';
 import { ALIAS_PREFIX } from './names.ts';
@@ -28,6 +29,7 @@ export function connect(connection: Connection): KeystoreDriver {
   return {
     observe: observeWith(calls),
     list: listWith(calls),
+    examine: examineWith(calls, connection.settings['ibm_key_ring']),
     steps: {
       create: createStep(calls, variant),
       import: importStep(calls),
@@ -63,6 +65,8 @@ function later(connecting: () => Promise<KeystoreDriver>): KeystoreDriver {
   return {
     observe: async (key, signal) => (await driver()).observe(key, signal),
     list: async (after, signal) => (await driver()).list(after, signal),
+    // Whatever has a name of this keystore's was made here.
+    examine: () => Promise.resolve(undefined),
     steps: Object.fromEntries(STEP_NAMES.map((name) => [name, step(name)])),
     health: async (signal) => (await driver()).health(signal),
   };

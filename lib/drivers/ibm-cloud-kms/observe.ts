@@ -56,7 +56,7 @@ async function nameOf(
     : { name: 'leads_elsewhere', remark: `The alias ${alias} leads to ${target.crn}.` };
 }
 
-const STATES: Record<IbmKey['state'], Present['state']> = {
+export const STATES: Record<IbmKey['state'], Present['state']> = {
   pre_activation: 'settling',
   active: 'enabled',
   suspended: 'disabled',

@@ -133,4 +133,6 @@ export const pkcs11Kind: KeystoreKind = {
   // An HSM's objects have no place for them: they stay in Shearline's own records.
   refusesTags: () => undefined,
   rotatesInPlace: () => false,
+  refusesAdoption:
+    'Shearline finds a key in an HSM by its CKA_ID, which it makes from the managed key, and an HSM fixes it when the key is made. Create a managed key in its place.',
 };
