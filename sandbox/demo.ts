@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import {
@@ -5,11 +6,12 @@ import {
   DescribeKeyCommand,
   DisableKeyCommand,
   DisconnectCustomKeyStoreCommand,
+  EnableKeyCommand,
   ListKeysCommand,
 } from '@aws-sdk/client-kms';
 import * as z from 'zod/mini';
 import { ITEM } from '../lib/records/table.ts';
-import { expectStatus, UnexpectedAnswer } from './api-client.ts';
+import { apiClient, expectStatus, UnexpectedAnswer } from './api-client.ts';
 import type { Answer, ApiClient, Json } from './api-client.ts';
 import { KEYSTORE_ACCOUNT, operatorClient } from './aws-accounts.ts';
 import { startEnvironment } from './environment.ts';
@@ -43,6 +45,17 @@ const KEY = z.object({
 });
 
 const CREATED = z.object({ id: z.string() });
+
+const HISTORY = z.object({
+  entries: z.array(
+    z.object({
+      at: z.string(),
+      cause: z.string(),
+      to: z.object({ keystore_sync_flag: z.string() }),
+      keystore: z.object({ id: z.string() }),
+    }),
+  ),
+});
 
 /** What a dry run adds to an answer. */
 const PLANNED = z.object({
@@ -97,6 +110,8 @@ async function story(running: Environment): Promise<void> {
   const creator = as('key_custodian_creator');
   const deployer = as('key_custodian_deployer');
   const reader = as('reader');
+  // Asks over and over: nothing to be told.
+  const quietly = apiClient({ api: endpoints.api, token: endpoints.tokens['reader'] ?? '' });
   const operator = (region: string) => operatorClient(endpoints.keystores.aws_kms, region);
 
   const create = async (client: ApiClient, path: string, body: Json) => {
@@ -111,6 +126,19 @@ async function story(running: Environment): Promise<void> {
     const started = performance.now();
     await running.invoke('scan');
     return (performance.now() - started) / 1000;
+  };
+  /** Does something to a key in the cloud and waits for its flag, that no scan writes; answers how long that took. */
+  const byEvent = async (id: string, name: string, flag: string, act: () => Promise<void>) => {
+    await act();
+    const began = performance.now();
+    for (;;) {
+      const { status_in_keystores: statuses } = KEY.parse(
+        (await expectStatus(quietly, 200, { method: 'GET', path: `/managed_keys/${id}` })).body,
+      );
+      const seconds = (performance.now() - began) / 1000;
+      if (flags(statuses)[name] === flag || seconds > 10) return { seconds, status_in_keystores: statuses };
+      await wait(20);
+    }
   };
   const stateInKms = async (region: string, arn: string) => {
     const { KeyMetadata } = await operator(region).send(new DescribeKeyCommand({ KeyId: arn }));
@@ -189,7 +217,7 @@ async function story(running: Environment): Promise<void> {
     'active_key_is_not_active_in_keystore',
   ]);
 
-  tell.chapter('c', 'Sync repairs the keystore');
+  tell.chapter('c', 'Sync repairs the keystore; the next time the event of the cloud tells at once');
   tell.show([
     `curl --request POST ${endpoints.api}/api/v4/managed_keys/${fresh.id}/sync_status_in_keystores \\`,
     `  --header "Authorization: Bearer $TOKEN" --header 'Accept: application/json' --header 'If-Match: ${drifted.etag}'`,
@@ -206,6 +234,33 @@ async function story(running: Environment): Promise<void> {
   tell.show(statusLines(synced.status_in_keystores));
   tell.expect('ok again in both', flags(synced.status_in_keystores), { 'kms-eu': 'ok', 'kms-us': 'ok' });
   tell.expect('and AWS KMS agrees', (await stateInKms(CENTRAL, inEu))?.KeyState, 'Enabled');
+  const told = await byEvent(fresh.id, 'kms-eu', 'out_of_sync', async () => {
+    await operator(CENTRAL).send(new DisableKeyCommand({ KeyId: inEu }));
+    tell.outside(`AWS KMS ${CENTRAL}`, 'DisableKey once more; this time no scan runs');
+    tell.outside('EventBridge', 'AWS API Call via CloudTrail: DisableKey → key-events → verify-key');
+  });
+  tell.show(statusLines(told.status_in_keystores));
+  tell.expect(`the event alone has it flagged, after ${told.seconds.toFixed(2)} s`, told.seconds < 2, true);
+  await byEvent(fresh.id, 'kms-eu', 'ok', async () => {
+    await operator(CENTRAL).send(new EnableKeyCommand({ KeyId: inEu }));
+    tell.outside(`AWS KMS ${CENTRAL}`, 'EnableKey, by the operator');
+  });
+  tell.expect('and taken back by the next', flags((await getKey(fresh.id)).status_in_keystores)['kms-eu'], 'ok');
+  const history = HISTORY.parse(
+    (await expectStatus(reader, 200, { method: 'GET', path: `/managed_keys/${fresh.id}/history?kind=flag&limit=3` }))
+      .body,
+  );
+  tell.show(
+    history.entries.map(({ at, cause, to, keystore: { id } }) => `${at}  ${cause}  ${to.keystore_sync_flag}  ${id}`),
+  );
+  tell.expect(
+    'and the history of the key tells it',
+    history.entries.slice(0, 2).map(({ cause, to }) => [cause, to.keystore_sync_flag]),
+    [
+      ['event', 'ok'],
+      ['event', 'out_of_sync'],
+    ],
+  );
 
   tell.chapter('d', 'A backing key vanishes in the CloudHSM cluster, while KMS still says Enabled');
   await create(administrator, '/keystores', {

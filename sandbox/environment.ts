@@ -18,8 +18,11 @@ import { sandboxClock } from './clock.ts';
 import { startControl } from './control.ts';
 import { createTable, DEFAULT_TABLE, startDynamoDb } from './dynamodb.ts';
 import { readEndpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
+import { LOCAL_RULES, OWN_BUS } from './event-bridge/rules.ts';
+import { startEventBridge } from './event-bridge/server.ts';
 import type { Endpoints } from './endpoints.ts';
 import { startFunctions } from './functions.ts';
+import type { LocalFunctions } from './functions.ts';
 import { AUDIENCE, ROLES, startIssuer } from './issuer.ts';
 import type { LocalIssuer } from './issuer.ts';
 import { lockFolder } from './lock.ts';
@@ -137,6 +140,20 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   const hsm =
     settings.kmsEndpoint === undefined ? await startHsm(settings, fileOf('pkcs11'), running, progress) : undefined;
 
+  const local: { functions?: LocalFunctions } = {};
+  const invoke = (name: string, event: unknown): Promise<unknown> => {
+    if (local.functions === undefined) throw new Error('The functions are not ready yet.');
+    return local.functions.invoke(name, event);
+  };
+  const bus = await startEventBridge({
+    port: ports.eventBridge,
+    rules: LOCAL_RULES,
+    buses: [OWN_BUS],
+    invoke: async (name, event) => invoke(name, event),
+    complain,
+  });
+  await running.add(() => bus.close());
+
   const startDatabase = async (): Promise<{ ended: Promise<unknown> | undefined }> => {
     let ended: Promise<unknown> | undefined;
     if (settings.dynamodbEndpoint === undefined) {
@@ -176,7 +193,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     const control = await startControl({
       port: ports.control,
       clock,
-      sandboxes: { aws_kms: kms, ...others.sandboxes },
+      sandboxes: { aws_kms: kms, event_bridge: bus, ...others.sandboxes },
     });
     await running.add(() => control.close());
     await prepareCustody({ endpoint: kmsEndpoint, aws, keyId: custodyKeyId, create: true });
@@ -248,6 +265,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         CUSTODY_KEY_ID: custodyKeyId,
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
         AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
+        AWS_ENDPOINT_URL_EVENTBRIDGE: bus.endpoint,
         AWS_ENDPOINT_URL_LAMBDA: `http://${LOOPBACK}:${ports.invoke}`,
         AWS_REGION: aws.region,
         ...(settings.kmsEndpoint === undefined ? otherCloudEnvironment(ports) : {}),
@@ -275,6 +293,12 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     startQueues(),
     makeConsole(),
   ]);
+  local.functions = functions;
+  progress(`EventBridge   ${bus.endpoint}  bus ${OWN_BUS}`);
+  const endEvents = clouds?.kms.on('event', (event) => {
+    bus.emit(event);
+  });
+  if (endEvents !== undefined) await running.add(endEvents);
   for (const queue of LOCAL_QUEUES) {
     const mapping = mapEventSource({
       endpoint: sqs.endpoint,
@@ -387,6 +411,8 @@ async function choosePorts(settings: Settings, killed: boolean) {
       googleKms: await freePort(),
       ibmCloudKms: await freePort(),
       sqs: await freePort(),
+      eventBridge: await freePort(),
+      sns: await freePort(),
     };
   }
   const first = settings.port;
@@ -401,12 +427,16 @@ async function choosePorts(settings: Settings, killed: boolean) {
     googleKms: first + 7,
     ibmCloudKms: first + 8,
     sqs: first + 9,
+    eventBridge: first + 10,
+    sns: first + 11,
   };
   const standIn = { issuer: settings.issuer, dynamodb: settings.dynamodbEndpoint, awsKms: settings.kmsEndpoint };
   const needed: [number, string][] = [
     [ports.api, 'the API'],
     [ports.invoke, 'invoking functions'],
     [ports.sqs, 'SQS'],
+    [ports.eventBridge, 'EventBridge'],
+    [ports.sns, 'SNS'],
     ...(standIn.issuer === undefined ? [[ports.issuer, 'the issuer'] as [number, string]] : []),
     ...(standIn.dynamodb === undefined ? [[ports.dynamodb, 'DynamoDB'] as [number, string]] : []),
     ...(standIn.awsKms === undefined

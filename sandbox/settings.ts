@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 /** How many ports a start uses, from PORT on. */
-export const PORTS = 10;
+export const PORTS = 12;
 const HIGHEST_PORT = 65_536 - PORTS;
 
 /** Parses the environment of a start. Throws a `StartProblem` that names the first variable that is wrong. Empty counts as not given. */
