@@ -94,7 +94,13 @@ const keystore = itemCodec<Keystore>('keystore', () =>
 );
 
 const keystoreHealth = itemCodec<KeystoreHealth>('keystore health', () =>
-  z.object({ keystoreId: text, status: z.enum(HEALTH_STATUSES), message: text, lastHeartbeat: maybe(instant) }),
+  z.object({
+    keystoreId: text,
+    status: z.enum(HEALTH_STATUSES),
+    message: text,
+    lastHeartbeat: maybe(instant),
+    sweeps: z._default(count, 0),
+  }),
 );
 
 /** Of a managed key, what the list index carries. */
