@@ -22,6 +22,9 @@ export interface KeystoreDriver {
     signal: AbortSignal,
   ): Promise<{ keys: readonly ListedKey[]; next: string | undefined }>;
 
+  /** Where a page of the listing tells what would take a look at each of its keys. Left out where listings carry no state. */
+  readonly listing?: Listing;
+
   /** The steps that this keystore can carry out. A missing one is unsupported: the plan says so before anything is sent. */
   readonly steps: Partial<Record<StepName, Step>>;
 
@@ -40,6 +43,13 @@ export interface KeystoreDriver {
 
    */
   associatedResources?(key: KeyInKeystore, signal: AbortSignal): Promise<readonly AssociatedResource[]>;
+}
+
+export interface Listing {
+  /** The id under which the listing shows our key; undefined where it shows none, so that it takes a look. Pure. */
+  idOf(key: KeyInKeystore): string | undefined;
+  /** Whether it shows all that a look would; if not, each key must be looked at by itself now and then. */
+  readonly showsAll: boolean;
 }
 
 /** Something that depends on a key, in the provider's words. */
@@ -205,6 +215,11 @@ export interface ListedKey {
   readonly name: string | undefined;
   readonly state: Extract<Seen, { presence: 'present' }>['state'] | undefined;
   readonly createdAt: Date | undefined;
+  /**
+   * What `observe` would tell of a key of ours that this is, as far as the listing shows it; undefined where it takes a look. Pure. Left out
+   * where listings carry no state.
+   */
+  readonly lookedAt?: (key: KeyInKeystore) => Seen | undefined;
 }
 
 export const STEP_NAMES = [
