@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import { isQuotaName } from './pace/quotas.ts';
+import type { PaceSettings } from './pace/pace.ts';
 import { networksFrom } from './drivers/outgoing.ts';
 
 /** Everything the functions take from the environment, parsed once at start. */
@@ -22,6 +24,10 @@ export interface Config {
   readonly rateLimitPerMinute: number;
   /** Calls in flight to one keystore during a scan. 1–500. */
   readonly scanConcurrency: number;
+  /** How much of the providers' quotas sweeps and their repairs use. */
+  readonly pace: PaceSettings;
+  /** Where a listing does not show all of a key, it is looked at by itself in every so-manieth sweep. 1–10,000. */
+  readonly probeEverySweeps: number;
 }
 
 /** A setting that is missing or wrong; the message names each by its environment variable. */
@@ -58,6 +64,15 @@ function areNetworks(setting: string): boolean {
 const url = z.string().check(z.regex(/^https?:\/\/[^\s]+[^\s/]$/, 'must be an http(s) URL without a trailing slash'));
 const required = z.string('must be set').check(z.minLength(1, 'must be set'));
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const ENVIRONMENT = z.object({
   TABLE_NAME: z._default(z.string().check(z.minLength(3, 'must be a table name')), 'shearline'),
   DYNAMODB_ENDPOINT: z.optional(url),
@@ -70,6 +85,19 @@ const ENVIRONMENT = z.object({
   SETTLING_SECONDS: number(30, 0, 3600),
   RATE_LIMIT_PER_MINUTE: number(3000, 0, 1_000_000),
   SCAN_CONCURRENCY: number(32, 1, 500),
+  SWEEP_QUOTA_PERCENT: number(50, 1, 100),
+  REPAIR_QUOTA_PERCENT: number(50, 1, 100),
+  PROVIDER_QUOTAS: z._default(
+    z.pipe(
+      z.pipe(
+        z.string().check(z.refine(isJson, 'must be a JSON object of quotas in calls a second')),
+        z.transform((text): unknown => JSON.parse(text)),
+      ),
+      z.record(z.string().check(z.refine(isQuotaName, 'is not the name of a quota')), z.number().check(z.positive())),
+    ),
+    {},
+  ),
+  PROBE_EVERY_SWEEPS: number(24, 1, 10_000),
   // Read where connections are made; here only so that a mistake is told at the start.
   ALLOWED_PRIVATE_NETWORKS: z.optional(
     z.string().check(z.refine(areNetworks, 'must be networks such as 10.20.0.0/16, separated by commas')),
@@ -99,5 +127,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     settlingSeconds: value.SETTLING_SECONDS,
     rateLimitPerMinute: value.RATE_LIMIT_PER_MINUTE,
     scanConcurrency: value.SCAN_CONCURRENCY,
+    pace: {
+      readShare: value.SWEEP_QUOTA_PERCENT / 100,
+      changeShare: value.REPAIR_QUOTA_PERCENT / 100,
+      quotas: value.PROVIDER_QUOTAS,
+    },
+    probeEverySweeps: value.PROBE_EVERY_SWEEPS,
   };
 }

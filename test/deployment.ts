@@ -34,6 +34,8 @@ import type { TestTable } from './table.ts';
 
 export const [FIRST, SECOND] = REGIONS;
 const NEVER = new AbortController().signal;
+/** The sandbox has no quotas, and nobody waits for a turn that is not needed. */
+export const UNPACED = { readShare: Number.POSITIVE_INFINITY, changeShare: Number.POSITIVE_INFINITY, quotas: {} };
 const CUSTODY_KEY = 'alias/custody';
 
 /** A vault with AWS keystores and a template; the group of the template is that of the keystores. */
@@ -116,6 +118,8 @@ export async function startDeployment(
       settlingSeconds: 0,
       rateLimitPerMinute: 0,
       scanConcurrency: 8,
+      pace: UNPACED,
+      probeEverySweeps: 24,
       ...config,
     },
     database,

@@ -40,4 +40,6 @@ export interface KeystoreHealth {
   readonly message: string;
   /** When it last answered; undefined when it never did. */
   readonly lastHeartbeat: Date | undefined;
+  /** How often it was swept: what tells which keys are due for a look of their own where listings do not show all. */
+  readonly sweeps: number;
 }

@@ -1,7 +1,6 @@
 import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
-import { storeHealth } from '../drift/scan.ts';
 import { asKeystoreFault } from '../drift/look.ts';
 import type { Health } from '../drivers/driver.ts';
 import { kindOfType } from '../drivers/kinds.ts';
@@ -12,6 +11,7 @@ import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
 import { creation, replacement, STORED } from '../records/entities.ts';
 import { ITEM } from '../records/table.ts';
+import { storeHealth } from '../sweep/health.ts';
 import { countInVault } from '../vaults/counting.ts';
 import { countInternal } from './internal.ts';
 import type { Keystore, KeystoreHealth, KeystoreType } from './keystore.ts';
@@ -200,7 +200,7 @@ export async function tryConnection(
   const { settings, id: keystoreId } = keystore;
   const seal = () => deployment.custody.seal(secrets, keystoreId);
   const health = await connect({ keystoreId, settings, credentials: secrets, seal }).health(signal);
-  return { keystoreId, ...health, lastHeartbeat: health.status === 'ok' ? deployment.clock() : undefined };
+  return { keystoreId, ...health, lastHeartbeat: health.status === 'ok' ? deployment.clock() : undefined, sweeps: 0 };
 }
 
 /** Asks the keystore how it is and keeps the answer. Never throws for the keystore. */

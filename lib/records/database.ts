@@ -249,9 +249,7 @@ function readsForItself(command: PlainQueryCommand): () => string {
       const result = await next(args);
       const response = result.response as { readonly statusCode: number; body: AsyncIterable<Uint8Array> | Uint8Array };
       if (response.statusCode !== 200) return result;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of response.body as AsyncIterable<Uint8Array>) chunks.push(chunk);
-      text = Buffer.concat(chunks).toString('utf8');
+      text = await textOf(response.body);
       response.body = EMPTY_ANSWER;
       return result;
     },
@@ -261,6 +259,13 @@ function readsForItself(command: PlainQueryCommand): () => string {
     if (text === undefined) throw new TypeError('DynamoDB answered without a body.');
     return text;
   };
+}
+
+async function textOf(body: AsyncIterable<Uint8Array> | Uint8Array): Promise<string> {
+  if (body instanceof Uint8Array) return Buffer.from(body).toString('utf8');
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 const EMPTY_ANSWER = new TextEncoder().encode('{}');

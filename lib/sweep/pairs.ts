@@ -58,6 +58,14 @@ export class Pairs {
     return this.#position;
   }
 
+  /** Whether there are more than so many, without taking any. Only before the first is taken. */
+  async hasMoreThan(count: number): Promise<boolean> {
+    this.#turning ??= this.#turn();
+    await this.#turning;
+    this.#turning = undefined;
+    return this.#page.length > count || !this.#last;
+  }
+
   /** The next pair; undefined after the last. A promise only where a page has to be waited for. */
   take(): Pair | undefined | Promise<Pair | undefined> {
     const pair = this.#page[this.#at];

@@ -101,6 +101,7 @@ const healths: fc.Arbitrary<KeystoreHealth> = fc.record({
   status: fc.constantFrom(...HEALTH_STATUSES),
   message: text,
   lastHeartbeat: maybe(moment),
+  sweeps: fc.nat(),
 });
 const managedKeys: fc.Arbitrary<ManagedKey> = fc.record({
   id,

@@ -25,6 +25,7 @@ import { createTemplate } from '../../../lib/templates/write.ts';
 import { createVault } from '../../../lib/vaults/write.ts';
 import type { KeyListing, KeyTarget } from '../../../sandbox/aws-kms/server.ts';
 import type { AwsKmsSandbox } from '../../../sandbox/aws-kms/server.ts';
+import { UNPACED } from '../../deployment.ts';
 import { CUSTODY_KEY } from './ground.ts';
 import type { LaneAccount } from './ground.ts';
 
@@ -61,6 +62,8 @@ export class Stage {
         destroyCoolDownHours: 0,
         settlingSeconds: 0,
         scanConcurrency: 8,
+        pace: UNPACED,
+        probeEverySweeps: 24,
         rateLimitPerMinute: 0,
       },
       database,
