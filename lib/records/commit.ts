@@ -18,7 +18,12 @@ class HeadMoved extends Error {}
  * The one way by which anything that users decide changes: the changes and their audit event in one transaction, so that neither is
  * ever without the other; of a key, also the entry of its history. Throws the `refused` fault of the first change whose condition does not hold; then nothing happened.
  */
-export async function commit(database: Database, changes: readonly Change[], entry: AuditEntry): Promise<void> {
+export async function commit(
+  database: Database,
+  changes: readonly Change[],
+  entry: AuditEntry,
+  attempts = ATTEMPTS,
+): Promise<void> {
   let head = await readHead(database, entry.vaultId);
   for (let attempt = 1; ; attempt += 1) {
     const moved = new HeadMoved();
@@ -27,7 +32,7 @@ export async function commit(database: Database, changes: readonly Change[], ent
       return;
     } catch (error) {
       if (error !== moved && !(error instanceof TransactionConflict)) throw error;
-      if (attempt === ATTEMPTS) {
+      if (attempt === attempts) {
         throw new Fault('busy', 'Too many changes are being made in this vault at once. Try again.', { retryAfter: 1 });
       }
       await wait(backoff(attempt));

@@ -8,6 +8,9 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * |-------------------------|--------------------------|-------------------------------|----------------------|
  * | vault                   | VAULT#id                 | VAULT                         | by_vault (VAULTS)    |
  * | counters of a vault     | VAULT#id                 | COUNTERS                      |                      |
+ * | auto-repair of a vault  | VAULT#id                 | AUTO-REPAIR                   |                      |
+ * | repairs within a sweep  | REPAIRS#vault id         | start of the sweep's time     |                      |
+ * | repair that was not made | REPAIR#key id           | 000001#keystore               |                      |
  * | template                | TEMPLATE#id              | TEMPLATE                      | by_vault             |
  * | counter of a template   | TEMPLATE#id              | COUNTERS                      |                      |
  * | keystore                | KEYSTORE#id              | KEYSTORE                      | by_vault             |
@@ -27,6 +30,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | request for approval    | APPROVAL#id              | APPROVAL                      | by_vault             |
  * | vault with a trail      | AUDITED                  | vault id                      |                      |
  * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
+ * | attempt told late       | LATE-ATTEMPTS            | at#id                         |                      |
  * | counters of all         | DEPLOYMENT               | COUNTERS                      |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
@@ -35,9 +39,19 @@ export interface ItemKey {
   readonly sk: string;
 }
 
+export const LATE_ATTEMPTS = 'LATE-ATTEMPTS';
+
 export const ITEM = {
   vault: (id: string): ItemKey => ({ pk: `VAULT#${id}`, sk: 'VAULT' }),
   vaultCounters: (id: string): ItemKey => ({ pk: `VAULT#${id}`, sk: 'COUNTERS' }),
+  autoRepair: (vaultId: string): ItemKey => ({ pk: `VAULT#${vaultId}`, sk: 'AUTO-REPAIR' }),
+  /** Counts what was repaired without people within one sweep's time. */
+  repairs: (vaultId: string, from: Date): ItemKey => ({ pk: `REPAIRS#${vaultId}`, sk: from.toISOString() }),
+  /** Why a finding was left to people: it is not looked into again at once. */
+  repairLeft: (keyId: string, version: number, keystoreId: string): ItemKey => ({
+    pk: `REPAIR#${keyId}`,
+    sk: `${digits(version, 6)}#${keystoreId}`,
+  }),
   template: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'TEMPLATE' }),
   templateCounters: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'COUNTERS' }),
   keystore: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'KEYSTORE' }),
@@ -72,6 +86,8 @@ export const ITEM = {
   approval: (id: string): ItemKey => ({ pk: `APPROVAL#${id}`, sk: 'APPROVAL' }),
   /** Stays when the vault is deleted, as its trail does. */
   audited: (vaultId: string): ItemKey => ({ pk: 'AUDITED', sk: vaultId }),
+  /** An attempt that could not be written into its trail at once. `at` as in `history`. */
+  lateAttempt: (at: string, id: string): ItemKey => ({ pk: LATE_ATTEMPTS, sk: `${at}#${id}` }),
   deploymentCounters: (): ItemKey => ({ pk: 'DEPLOYMENT', sk: 'COUNTERS' }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
 } as const;

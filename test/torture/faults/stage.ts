@@ -18,6 +18,7 @@ import {
 } from '../../../lib/keystores/write.ts';
 import type { Custody } from '../../../lib/deployment.ts';
 import type { Database } from '../../../lib/records/database.ts';
+import { chainLateAttempts } from '../../../lib/records/refusal.ts';
 import { keystoresOfVault, readKey, readVaultCounters } from '../../../lib/records/reading.ts';
 import { INDEX_KEY, OPEN_WORK_SHARDS } from '../../../lib/records/table.ts';
 import type { Template, TemplateKey } from '../../../lib/templates/template.ts';
@@ -183,11 +184,12 @@ export class Stage {
     return (await Promise.all(shards)).flat().length;
   }
 
-  /** Two minutes, in each of which `resume` runs once; then a scan. */
+  /** Two minutes, in each of which the function `resume` does its work once; then a scan. */
   async recover(): Promise<void> {
     for (let minute = 1; minute <= 2; minute += 1) {
       this.ahead += 61_000;
       await resume(this.deployment, NEVER);
+      await chainLateAttempts(this.deployment.database);
     }
     await this.scan();
   }
