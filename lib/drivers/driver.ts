@@ -32,15 +32,15 @@ export interface KeystoreDriver {
   health(signal: AbortSignal): Promise<Health>;
 
   /**
-   * What in the provider's cloud the key protects, as far as the keystore is told; none for a key that is not there. Changes nothing.
-   * Throws a `KeystoreFault` when it could not be asked. Left out where a keystore knows nothing of the kind.
-  /**
    * A closer look at a key that `list` shows and no record names: what it is, whose, and as what it could be adopted. Undefined for what is
    * gone meanwhile, and for what is not this keystore's (a key of another key store of the same account). Changes nothing. Throws a
    * `KeystoreFault` when it could not be asked. Left out where no key of others can be adopted; the kind then says why (`refusesAdoption`).
    */
   examine?(idInKeystore: string, signal: AbortSignal): Promise<FoundKey | undefined>;
 
+  /**
+   * What in the provider's cloud the key protects, as far as the keystore is told; none for a key that is not there. Changes nothing.
+   * Throws a `KeystoreFault` when it could not be asked. Left out where a keystore knows nothing of the kind.
    */
   associatedResources?(key: KeyInKeystore, signal: AbortSignal): Promise<readonly AssociatedResource[]>;
 }
@@ -146,6 +146,10 @@ export interface KeystoreKind {
   readonly refusesRename?: string;
   /** Whether its drivers may have `associatedResources`: known without connecting one. */
   readonly tellsAssociatedResources?: true;
+  /** Why no key of others in such a keystore can be adopted, as a sentence; left out where some can. */
+  readonly refusesAdoption?: string;
+  /** The key that an id belongs to, where ids name versions of a key: all ids of one key become one text. Left out where an id is a key's. */
+  keyOf?(idInKeystore: string): string;
 }
 
 /** What a key must be, apart from its bytes. Fixed at creation. */
@@ -156,10 +160,6 @@ export interface KeySpec {
   readonly material: MaterialKind;
   /** The template's properties for this keystore type (`azure_key_protection_level`, `aws_key_usage`, …), as parsed there. */
   readonly properties: Readonly<Record<string, unknown>>;
-  /** Why no key of others in such a keystore can be adopted, as a sentence; left out where some can. */
-  readonly refusesAdoption?: string;
-  /** The key that an id belongs to, where ids name versions of a key: all ids of one key become one text. Left out where an id is a key's. */
-  keyOf?(idInKeystore: string): string;
 }
 
 /** One version of one managed key in one keystore. Everything a driver may derive a name or a tag from. */
@@ -222,21 +222,6 @@ export interface ListedKey {
   readonly lookedAt?: (key: KeyInKeystore) => Seen | undefined;
 }
 
-export const STEP_NAMES = [
-  'create',
-  'import',
-  'enable',
-  'disable',
-  'rename',
-  'tag',
-  'rotate',
-  'schedule_deletion',
-  'cancel_deletion',
-] as const;
-
-/** `rename` makes the label lead to this key (and clears names it had); `tag` brings description and tags in line. */
-export type StepName = (typeof STEP_NAMES)[number];
-
 /** A key in a keystore that no record of ours names, looked at closely. */
 export interface FoundKey {
   /** As `list` writes it. */
@@ -259,6 +244,21 @@ export interface FoundKey {
 }
 
 export type PresentState = Extract<Seen, { presence: 'present' }>['state'];
+
+export const STEP_NAMES = [
+  'create',
+  'import',
+  'enable',
+  'disable',
+  'rename',
+  'tag',
+  'rotate',
+  'schedule_deletion',
+  'cancel_deletion',
+] as const;
+
+/** `rename` makes the label lead to this key (and clears names it had); `tag` brings description and tags in line. */
+export type StepName = (typeof STEP_NAMES)[number];
 
 /**
  * One step on one key. Safe to run twice: the second run finds the work done and answers the same. Answers the binding when the
