@@ -76,7 +76,22 @@ export const ROUTES: Readonly<Record<string, Make>> = {
   'GET /api/v4/docs/start.js': once(() => content('text/javascript; charset=utf-8', START)),
   'GET /api/v4/docs/swagger-ui-bundle.js': library('swagger-ui-bundle.js', 'text/javascript; charset=utf-8'),
   'GET /api/v4/docs/swagger-ui.css': library('swagger-ui.css', 'text/css; charset=utf-8'),
+  'GET /.well-known/oauth-protected-resource': perBase((baseUrl) =>
+    content('application/json; charset=utf-8', JSON.stringify(protectedResource(baseUrl))),
+  ),
 };
+
+/** Where to sign in, and as which client (RFC 9728): so that the command line needs to be told nothing but the address. */
+function protectedResource(baseUrl: string): object {
+  return {
+    resource: baseUrl,
+    resource_name: 'Shearline',
+    authorization_servers: [readConfig(process.env).issuer],
+    bearer_methods_supported: ['header'],
+    scopes_supported: (process.env['OIDC_CLI_SCOPE'] || 'openid profile offline_access').split(' '),
+    shearline_cli_client_id: process.env['OIDC_CLI_CLIENT_ID'] || 'shearline-cli',
+  };
+}
 
 /** Who may see nothing may still know this: it is in the OpenAPI document too. */
 const otherwise = serve({

@@ -1,0 +1,21 @@
+import { confirm as confirmed, input, select } from '@inquirer/prompts';
+import type { Terminal } from './terminal.ts';
+
+// Questions go to the side channel: the answer of a command stays alone on standard output.
+
+export function confirm(question: string, { err }: Terminal): Promise<boolean> {
+  return confirmed({ message: question, default: false }, { output: err });
+}
+
+export function typed(question: string, { err }: Terminal): Promise<string> {
+  return input({ message: question }, { output: err });
+}
+
+/** One of several; there must be at least one. */
+export function chosen<Value>(
+  question: string,
+  choices: readonly { readonly name: string; readonly value: Value; readonly description?: string }[],
+  { err }: Terminal,
+): Promise<Value> {
+  return select({ message: question, choices }, { output: err });
+}
