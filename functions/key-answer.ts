@@ -1,4 +1,5 @@
 import { notFound } from '../lib/access/permissions.ts';
+import type { OpenKey } from '../lib/keys/open.ts';
 import { presentKey, readKeyContext } from '../lib/keys/view.ts';
 import { readKey } from '../lib/records/reading.ts';
 import { deployment } from './deployment.ts';
@@ -10,7 +11,16 @@ export async function answerWithKey(id: string, baseUrl: string, status: 200 | 2
   const partition = await readKey(database, id);
   const { key } = partition;
   if (key === undefined) throw notFound();
-  const body = presentKey(partition, key, await readKeyContext(database, key), baseUrl);
+  return answerAsRead({ key, partition, context: await readKeyContext(database, key) }, baseUrl, status);
+}
+
+/** The key as it was read just now. */
+export function answerAsRead(
+  { key, partition, context }: Pick<OpenKey, 'key' | 'partition' | 'context'>,
+  baseUrl: string,
+  status: 200 | 201 = 200,
+) {
+  const body = presentKey(partition, key, context, baseUrl);
   return {
     status,
     body,

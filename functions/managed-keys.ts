@@ -15,7 +15,7 @@ import { templateKeyFrom } from '../lib/templates/wire.ts';
 import { attempted, audited, deployment } from './deployment.ts';
 import { requireVault, serve } from './http.ts';
 import type { Call, Routes } from './http.ts';
-import { answerWithKey } from './key-answer.ts';
+import { answerAsRead, answerWithKey } from './key-answer.ts';
 
 /** The template that the key is to be made from: the one named, or a shadow template of what was given in its place. */
 async function templateFor(
@@ -59,10 +59,7 @@ export const routes: Routes = {
       },
       (id) => answerWithKey(id, call.baseUrl, 201),
     ),
-  GetManagedKey: async (call) => {
-    const { key } = await openKey(deployment(), call, 'read');
-    return answerWithKey(key.id, call.baseUrl);
-  },
+  GetManagedKey: async (call) => answerAsRead(await openKey(deployment(), call, 'read'), call.baseUrl),
   UpdateManagedKey: (call) =>
     attempted(call, async (attempt, within) => {
       const { key, partition, context, keystoresGeneration } = await openKey(deployment(), call, 'edit_key');
