@@ -177,7 +177,10 @@ export interface KeyInKeystore {
   readonly binding: Binding | undefined;
   /** When a create of this instance was first intended: nothing made before it can be the lost result of that create. */
   readonly intendedAt: Date;
-  /** A create was sent and its answer never came: what it made may be there without a name, and must be looked for before `absent`. */
+  /**
+   * A create was sent and its answer never came: what it made may be there, without a name or in place of the bound key that is gone, and must
+   * be looked for before `absent`.
+   */
   readonly createSent?: boolean;
 }
 

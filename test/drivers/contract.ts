@@ -58,6 +58,8 @@ export interface Subject {
   readonly fixedNames?: string;
   /** Why a key that is made anew has the id of the one before it. */
   readonly sameIdAnew?: string;
+  /** Why nothing is created in place of a key that is gone. */
+  readonly noneAnew?: string;
   /** A label that this keystore takes; `contract/<id>` when left out. */
   label?(id: string): string;
   /** Labels as much alike as two can be that must not become one name. */
@@ -209,6 +211,65 @@ export function driverContract(name: string, subject: Subject): void {
         keystore.strike('look', how);
         expect(await faultOf(look(key))).toMatchObject({ kind, retryable: true });
         expect(await faultOf(look(fresh()))).toMatchObject({ kind });
+      });
+
+      describe('of a key whose create was sent and never answered', () => {
+        /** As the journal has it: no binding, and when the create was sent. */
+        const lost = async (): Promise<KeyInKeystore> => {
+          // Whatever else the first key of a keystore has made.
+          await made();
+          const key = fresh();
+          keystore.strike('create', 'answer_lost', 1);
+          expect(await faultOf(create(driver, key))).toMatchObject({ kind: 'unreachable' });
+          keystore.mend();
+          return { ...key, createSent: true };
+        };
+
+        it('sees what the create made, also before it has its name', async () => {
+          const key = await lost();
+          expect(await keystore.countOf(key.keyId)).toBe(1);
+          const seen = present(await keystore.connect().observe(key, patience()));
+          const finished = await create(keystore.connect(), key);
+          expect(seen.idInKeystore).toBe(finished.binding?.idInKeystore);
+          expect(await keystore.countOf(key.keyId)).toBe(1);
+        });
+
+        it.each(unknowable)('throws, and never says absent, when its call is %s', async (how, kind) => {
+          const key = await lost();
+          keystore.strike('look', how);
+          keystore.strike('list', how);
+          expect(await faultOf(keystore.connect().observe(key, patience()))).toMatchObject({ kind, retryable: true });
+        });
+
+        it('does not take a foreign key under its name for what the create made', async () => {
+          const key = { ...fresh(), createSent: true };
+          await keystore.takeName(key.label);
+          expect(await look(key)).toEqual({ presence: 'absent' });
+        });
+
+        it('says absent when the create made nothing', async () => {
+          const key = fresh();
+          keystore.strike('create', 'no_answer', 1);
+          expect(await faultOf(create(driver, key))).toMatchObject({ kind: 'unreachable' });
+          keystore.mend();
+          expect(await keystore.countOf(key.keyId)).toBe(0);
+          expect(await look({ ...key, createSent: true })).toEqual({ presence: 'absent' });
+        });
+
+        it.skipIf(subject.noneAnew !== undefined)(
+          'sees the key anew that is made in the place of one that is gone',
+          async () => {
+            const before = await made();
+            await run(driver, 'schedule_deletion', before);
+            keystore.letDeletionsEnd();
+            const key = { ...before, intendedAt: keystore.now(), createSent: true };
+            keystore.strike('create', 'answer_lost', 1);
+            expect(await faultOf(create(driver, key))).toMatchObject({ kind: 'unreachable' });
+            keystore.mend();
+            const seen = present(await keystore.connect().observe(key, patience()));
+            expect(seen.idInKeystore).toBe((await create(driver, key)).binding?.idInKeystore);
+          },
+        );
       });
 
       it('stops when the signal aborts', async () => {

@@ -24,6 +24,8 @@ const NATIVE_EC: KeySpec = { algorithm: 'ec', size: '256', material: 'native', p
 const label = (id: string) => `contract-${id}`;
 const fixedNames = 'A CryptoKey can never be renamed.';
 
+const noneAnew = 'A CryptoKey stays for ever: what comes in place of a version that is gone is another version of it.';
+
 driverContract('google_kms, imported', {
   kind: googleKmsKind,
   open: () => openGoogleKeystore({ connect }),
@@ -31,6 +33,7 @@ driverContract('google_kms, imported', {
   imports: GOOGLE_IMPORTS,
   unsupported: {},
   fixedNames,
+  noneAnew,
   label,
 });
 
@@ -41,6 +44,7 @@ driverContract('google_kms, native', {
   imports: GOOGLE_IMPORTS.slice(0, 1),
   unsupported: {},
   fixedNames,
+  noneAnew,
   label,
 });
 
@@ -51,6 +55,7 @@ driverContract('google_kms, native key pairs', {
   imports: GOOGLE_IMPORTS.slice(0, 1),
   unsupported: {},
   fixedNames,
+  noneAnew,
   label,
 });
 

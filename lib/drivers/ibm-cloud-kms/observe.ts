@@ -14,20 +14,25 @@ export type Present = Extract<Seen, { presence: 'present' }>;
  */
 export function observeWith(calls: IbmCalls): KeystoreDriver['observe'] {
   return async (key, signal) => {
-    if (key.binding === undefined) {
-      const named = await holderOf(key.label, key, calls, signal);
-      const isNamed = named.holder === 'this';
-      const lost = !isNamed && key.createSent === true ? await findLost(key, calls, signal) : undefined;
-      const found = isNamed ? named.target : lost;
-      if (found === undefined) return { presence: 'absent' };
-      const name = !key.current ? 'not_applicable' : isNamed ? 'leads_here' : 'missing';
-      return presentFrom(key, found, name, undefined, calls, signal);
-    }
+    if (key.binding === undefined) return byName(key, calls, signal);
     const found = await keyOrAbsent(key.binding.idInKeystore, calls, signal);
-    if (found === undefined || isGone(found)) return { presence: 'absent' };
+    if (found === undefined || isGone(found)) {
+      // In its place another may have been made whose creation was answered to nobody.
+      return key.createSent === true ? byName({ ...key, binding: undefined }, calls, signal) : { presence: 'absent' };
+    }
     const { name, remark } = await nameOf(key, found, calls, signal);
     return presentFrom(key, found, name, remark, calls, signal);
   };
+}
+
+async function byName(key: KeyInKeystore, calls: IbmCalls, signal: AbortSignal): Promise<Seen> {
+  const named = await holderOf(key.label, key, calls, signal);
+  const isNamed = named.holder === 'this';
+  const lost = !isNamed && key.createSent === true ? await findLost(key, calls, signal) : undefined;
+  const found = isNamed ? named.target : lost;
+  if (found === undefined) return { presence: 'absent' };
+  const name = !key.current ? 'not_applicable' : isNamed ? 'leads_here' : 'missing';
+  return presentFrom(key, found, name, undefined, calls, signal);
 }
 
 /** The key; undefined when the service says that there is none. */
