@@ -82,7 +82,7 @@ export async function otherCloudsChapter(
     } else {
       await tamper(tell, running, { type, label, id: idInFirst });
     }
-    await running.invoke('scan');
+    await running.scan();
     const drifted = await read();
     const wrong = drifted.status_in_keystores.find((row) => row.keystore_sync_flag !== 'ok');
     tell.show([`${wrong?.keystore.name ?? '?'}  ${wrong?.status ?? '?'}  ${wrong?.reason ?? ''}`]);

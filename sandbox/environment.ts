@@ -31,6 +31,7 @@ import type { OtherClouds } from './other-clouds.ts';
 import { openLocalHsm } from './pkcs11/local-hsm.ts';
 import type { LocalHsm } from './pkcs11/local-hsm.ts';
 import { freePort, LOOPBACK, requireFreePort } from './ports.ts';
+import { scanNow } from './scan.ts';
 import type { Settings } from './settings.ts';
 import { mapEventSource } from './sqs/event-source-mapping.ts';
 import { LOCAL_QUEUES } from './sqs/queues.ts';
@@ -68,6 +69,8 @@ export interface Environment {
   mint(options: Parameters<LocalIssuer['mint']>[0]): Promise<string>;
   /** Invokes a function as its schedule would; answers its result, throws what it threw. */
   invoke(name: string, event?: unknown): Promise<unknown>;
+  /** Has every keystore swept, as the schedule and the queue do, and waits for the end. */
+  scan(): Promise<void>;
   /** Makes `endpoints.json` appear in the data folder. */
   announce(): void;
   /** Resolves with a sentence when a part has ended by itself. */
@@ -335,6 +338,9 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
       return issuer.mint(wanted);
     },
     invoke: (name, event = SCHEDULED) => functions.invoke(name, event),
+    scan: async () => {
+      await scanNow((name, event) => functions.invoke(name, event));
+    },
     announce: () => {
       if (dataFolder !== undefined) writeEndpoints(dataFolder, endpoints);
     },

@@ -50,7 +50,7 @@ try {
   const token = endpoints.tokens['all'];
   const client = token === undefined ? undefined : apiClient({ api: endpoints.api, token });
   if (settings.seed && !existsSync(SEEDED)) await makeSample(environment, client);
-  await environment.invoke('scan');
+  await environment.scan();
   environment.announce();
   const flags = client === undefined ? undefined : await readFlags(client);
   const example = flags?.rows.find((row) => row.flag === 'ok' && row.idInKeystore?.startsWith('arn:') === true);

@@ -29,7 +29,8 @@ export const LOCAL_QUEUES: readonly LocalQueue[] = [
     function: 'scan-keystore',
     batchSize: 1,
     maximumConcurrency: 50,
-    visibilitySeconds: 900,
+    visibilitySeconds: 360,
+    localVisibilitySeconds: 30,
     maxReceiveCount: 5,
   },
   {
@@ -40,5 +41,23 @@ export const LOCAL_QUEUES: readonly LocalQueue[] = [
     visibilitySeconds: 360,
     localVisibilitySeconds: 30,
     maxReceiveCount: 10,
+  },
+  {
+    name: 'shearline-dev-notices.fifo',
+    function: 'notices',
+    batchSize: 10,
+    maximumConcurrency: 5,
+    visibilitySeconds: 360,
+    localVisibilitySeconds: 30,
+    maxReceiveCount: 10,
+  },
+  {
+    name: 'shearline-dev-deliveries.fifo',
+    function: 'deliveries',
+    batchSize: 1,
+    maximumConcurrency: 20,
+    visibilitySeconds: 180,
+    localVisibilitySeconds: 30,
+    maxReceiveCount: 12,
   },
 ];

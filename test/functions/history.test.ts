@@ -9,6 +9,7 @@ import type { ApiClient } from '../../sandbox/api-client.ts';
 import { startApi } from './api.ts';
 import type { TestApi } from './api.ts';
 import { create, keystoreBody, templateBody } from './world.ts';
+import { scanFleet } from './scan.ts';
 
 let api: TestApi;
 let ada: ApiClient;
@@ -30,10 +31,7 @@ const database = () =>
   openDatabase({ table: process.env['TABLE_NAME'] ?? '', endpoint: process.env['DYNAMODB_ENDPOINT'] });
 const newKey = (label: string, inVault = vault) =>
   create(ada, 'managed_keys', { vault: { id: inVault }, template_name: 'aes', label });
-const scan = async () => {
-  const { handler } = await import('../../functions/scan.ts');
-  await handler({});
-};
+const scan = scanFleet;
 const resume = async () => {
   const { handler } = await import('../../functions/resume.ts');
   await handler({});

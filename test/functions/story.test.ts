@@ -9,6 +9,7 @@ import { expectStatus } from '../../sandbox/api-client.ts';
 import { startApi } from './api.ts';
 import type { TestApi } from './api.ts';
 import { create, keystoreBody } from './world.ts';
+import { scanFleet } from './scan.ts';
 
 const US = 'us-east-1';
 const EU = 'eu-central-1';
@@ -38,8 +39,7 @@ beforeAll(async () => {
     as('key_custodian_creator'),
     as('key_custodian_deployer'),
   ]);
-  const { handler } = await import('../../functions/scan.ts');
-  scan = () => handler({});
+  scan = scanFleet;
 });
 afterAll(async () => {
   await api.close();
