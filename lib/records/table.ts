@@ -32,6 +32,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
  * | attempt told late       | LATE-ATTEMPTS            | at#id                         |                      |
  * | counters of all         | DEPLOYMENT               | COUNTERS                      |                      |
+ * | sweep of a quota scope  | SWEEP#scope              | SWEEP                         |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
 export interface ItemKey {
@@ -89,6 +90,7 @@ export const ITEM = {
   /** An attempt that could not be written into its trail at once. `at` as in `history`. */
   lateAttempt: (at: string, id: string): ItemKey => ({ pk: LATE_ATTEMPTS, sk: `${at}#${id}` }),
   deploymentCounters: (): ItemKey => ({ pk: 'DEPLOYMENT', sk: 'COUNTERS' }),
+  sweep: (scope: string): ItemKey => ({ pk: `SWEEP#${scope}`, sk: 'SWEEP' }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
 } as const;
 
