@@ -542,6 +542,35 @@ describe('a body', () => {
   });
 });
 
+describe('a header or body of the greatest size there may be', () => {
+  it('is taken, and one byte or character more is not', async () => {
+    const { handler, calls } = createVault();
+    const sent = async (headers: Record<string, string>, body: Asked['body'] = CREATE.body) =>
+      (await ask(handler, { ...CREATE, headers, body })).status;
+    const bodyOf = (bytes: number) => JSON.stringify({ name: 'v' }).padEnd(bytes, ' ');
+    expect(await sent({}, bodyOf(1_048_576))).toBe(201);
+    expect(await sent({}, bodyOf(1_048_577))).toBe(413);
+    expect(await sent({ 'idempotency-key': 'k'.repeat(128) })).toBe(201);
+    expect(await sent({ 'idempotency-key': 'k'.repeat(129) })).toBe(400);
+    const authorization = `Bearer ${token}`;
+    expect(await sent({ authorization: authorization.replace(' ', ' '.repeat(8193 - authorization.length)) })).toBe(
+      201,
+    );
+    expect(await sent({ authorization: authorization.replace(' ', ' '.repeat(8194 - authorization.length)) })).toBe(
+      401,
+    );
+    expect(await sent({ 'if-match': '"a"'.padEnd(10_240) })).toBe(201);
+    expect(await sent({ 'if-match': '"a"'.padEnd(10_241) })).toBe(400);
+    expect(calls).toHaveLength(4);
+  });
+
+  it('of a correlation id is carried on; of a longer one nothing is', async () => {
+    const { handler, calls } = createVault();
+    for (const size of [128, 129]) await ask(handler, { ...CREATE, headers: { 'x-correlation-id': 'c'.repeat(size) } });
+    expect(calls.map(({ correlationId }) => correlationId.startsWith('ccc'))).toEqual([true, false]);
+  });
+});
+
 describe('the deadline', () => {
   it('aborts the signal while there is time to answer, with a fault as its reason', async () => {
     const handler = handlerOf({
