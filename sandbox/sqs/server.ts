@@ -50,9 +50,11 @@ export async function startSqs(options: {
     };
     queues.set(queue.name, new Queue(queue.name, attributes, now));
   }
+  const moves: Sqs['moves'] = new Map();
   const stopped = new AbortController();
   const server = createServer(
-    (request, response) => void answer({ queues, endpoint: () => endpoint }, request, response, stopped.signal),
+    (request, response) =>
+      void answer({ queues, moves, now, endpoint: () => endpoint }, request, response, stopped.signal),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -75,6 +77,9 @@ export async function startSqs(options: {
 
 interface Sqs {
   readonly queues: ReadonlyMap<string, Queue>;
+  /** Moves of messages out of a queue, by its name. */
+  readonly moves: Map<string, readonly { readonly startedAt: number; readonly moved: number }[]>;
+  readonly now: () => number;
   readonly endpoint: () => string;
 }
 
@@ -152,6 +157,7 @@ const SEND_BATCH = entries(MESSAGE);
 const DELETE_BATCH = entries(HANDLE);
 const VISIBILITY_BATCH = entries(z.intersection(HANDLE, VISIBILITY));
 const MOVE = z.object({ SourceArn: z.string(), DestinationArn: z.optional(z.string()) });
+const MOVES = z.object({ SourceArn: z.string(), MaxResults: z.optional(z.int().check(z.gte(1), z.lte(10))) });
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   ListQueues: ({ queues, endpoint }) => ({
@@ -232,7 +238,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     queueOf(sqs, input).purge();
     return {};
   },
-  StartMessageMoveTask: ({ queues }, input) => {
+  StartMessageMoveTask: ({ queues, moves, now }, input) => {
     const { SourceArn, DestinationArn } = MOVE.parse(input);
     const source = required(queues, nameIn(SourceArn));
     const target =
@@ -242,10 +248,29 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     if (target === undefined) {
       throw new SqsError('InvalidParameterValue', 'Source queue must be configured as a Dead Letter Queue.');
     }
-    source.moveAll(target);
+    const startedAt = now();
+    const moved = source.moveAll(target);
+    moves.set(source.name, [{ startedAt, moved }, ...(moves.get(source.name) ?? [])].slice(0, MOVES_KEPT));
     return { TaskHandle: randomUUID() };
   },
+  // The newest first. A move is over at once here.
+  ListMessageMoveTasks: ({ queues, moves }, input) => {
+    const { SourceArn, MaxResults } = MOVES.parse(input);
+    const source = required(queues, nameIn(SourceArn));
+    return {
+      Results: (moves.get(source.name) ?? []).slice(0, MaxResults ?? 1).map(({ startedAt, moved }) => ({
+        SourceArn,
+        Status: 'COMPLETED',
+        StartedTimestamp: startedAt,
+        ApproximateNumberOfMessagesMoved: moved,
+        ApproximateNumberOfMessagesToMove: moved,
+      })),
+    };
+  },
 };
+
+/** As many as AWS shows. */
+const MOVES_KEPT = 10;
 
 function sent(queue: Queue, message: z.output<typeof MESSAGE>) {
   const { id, sequenceNumber } = queue.send({
