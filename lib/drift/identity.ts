@@ -3,12 +3,13 @@ import type { KeyInstance } from '../keys/key.ts';
 
 /** Whether what is there is the key that was recorded, as far as the keystore lets us see. */
 export function isOurs(
-  instance: Pick<KeyInstance, 'binding' | 'outgrown' | 'rotating'>,
+  instance: Pick<KeyInstance, 'binding' | 'outgrown' | 'rotating'> & Partial<Pick<KeyInstance, 'createSentAt'>>,
   seen: Extract<Seen, { presence: 'present' }>,
 ): boolean {
   const { binding } = instance;
   if (binding === undefined) return true;
-  if (binding.idInKeystore !== seen.idInKeystore) return false;
+  // Made in place of the bound one, which is gone: found by its marks, and not recorded yet.
+  if (binding.idInKeystore !== seen.idInKeystore) return instance.createSentAt !== undefined;
   // Whatever is current in it now, it is not this version yet.
   if (instance.rotating) return false;
   if (instance.outgrown) return true;

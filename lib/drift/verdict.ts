@@ -18,7 +18,8 @@ export type Verdict = Pick<
 type Judged = Pick<
   KeyInstance,
   'keyState' | 'removedByUser' | 'binding' | 'current' | 'wanted' | 'spec' | 'outgrown' | 'rotating'
->;
+> &
+  Partial<Pick<KeyInstance, 'createSentAt'>>;
 
 type Row = Partial<Record<KeystoreStatus, readonly [SyncFlag, SyncFlagDetail]>>;
 

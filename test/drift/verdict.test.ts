@@ -160,6 +160,13 @@ describe('another key', () => {
     expect(status('leads_elsewhere', 'deactivated')).toBe('active');
   });
 
+  it('is not wrong when it was made in place of one that is gone, and its creation was answered to nobody', () => {
+    const seen = present({ idInKeystore: 'arn:made-anew', state: 'no_material', fingerprint: undefined });
+    const createSentAt = new Date('2026-01-31T12:00:00Z');
+    expect(judge(wantedAs('active', false, { createSentAt }), { seen }).status).toBe('not_active');
+    expect(judge(wantedAs('active'), { seen }).status).toBe('wrong_key');
+  });
+
   it('cannot be told where neither side has a fingerprint', () => {
     const native = wantedAs('active', false, { binding: { idInKeystore: 'arn:ours', fingerprint: undefined } });
     expect(judge(native, { seen: present({ fingerprint: 'f9' }) }).status).toBe('active');
