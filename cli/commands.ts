@@ -589,6 +589,14 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./run/audit.ts')).exportEvents,
   },
   {
+    path: ['doctor'],
+    summary: 'Examine the deployment and what each keystore allows, by harmless calls',
+    more: 'Says what to do about what it finds. Exit code 1 where something has failed, 5 where something could not be told.',
+    options: [{ name: 'problems', says: 'only what is not ok' }],
+    operations: ['GetDiagnosis'],
+    load: async () => (await import('./run/doctor.ts')).doctor,
+  },
+  {
     path: ['completion'],
     summary: 'Print the completion of a shell, to be sourced',
     arguments: [{ name: 'shell', says: 'bash or zsh', choices: ['bash', 'zsh'] }],

@@ -69,7 +69,7 @@ export function chooseTarget(options: {
       const own = local?.api === url ? local.tokens['all'] : undefined;
       if (own !== undefined) return own;
       throw new CommandProblem(EXIT.denied, `Nobody is signed in at ${url}.`, {
-        advice: `Sign in: shearline login --url ${url}. In a pipeline: give a token in SHEARLINE_TOKEN.`,
+        advice: `Sign in: shearline login ${local?.api === url ? '--local' : `--url ${url}`}. In a pipeline: give a token in SHEARLINE_TOKEN.`,
       });
     },
   };

@@ -106,6 +106,14 @@ export const PRIVILEGES = {
     ),
     allow(['kms:CreateAlias', 'kms:DeleteAlias', 'kms:UpdateAlias'], kmsArn('alias/shearline/*')),
   ],
+  /** Describes the deployment's own parts; changes and reads nothing in them. */
+  examine_deployment: [
+    allow(['dynamodb:DescribeContinuousBackups', 'dynamodb:DescribeTable', 'dynamodb:DescribeTimeToLive'], TABLE),
+    allow(['kms:DescribeKey'], CUSTODY),
+    allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], {
+      'Fn::Sub': 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*',
+    }),
+  ],
 } as const satisfies Record<string, readonly Statement[]>;
 
 export type Privilege = keyof typeof PRIVILEGES;

@@ -4,6 +4,7 @@ import type { KeystoreType } from '../keystores/keystore.ts';
 import { presentKeystoreType } from '../keystores/types.ts';
 import * as approvals from './approvals.ts';
 import * as audit from './audit.ts';
+import * as doctor from './doctor.ts';
 import * as errors from './errors.ts';
 import * as fields from './fields.ts';
 import { mediaTypesOf } from './formats.ts';
@@ -116,6 +117,7 @@ export const ANSWER_MODELS = {
   KeyHistory: history.keyHistory,
   Drift: history.drift,
   DriftSummary: history.driftSummary,
+  Diagnosis: doctor.diagnosis,
   AuditReport: audit.auditReport,
   AuditLines: audit.auditLines,
 } as const satisfies Record<string, () => z.ZodMiniType>;

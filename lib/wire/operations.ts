@@ -27,6 +27,7 @@ import {
   keystoreStatus,
   updateKeystore,
 } from './keystores.ts';
+import { diagnosis } from './doctor.ts';
 import { drift, driftQuery, keyHistory, keyHistoryQuery } from './history.ts';
 import { keystoreTypeList } from './keystore-types.ts';
 import { later } from '../later.ts';
@@ -588,6 +589,17 @@ export const EXTENSIONS = {
     answer: auditReport,
     ifMatch: false,
     actions: ['read_audit'],
+  },
+  GetDiagnosis: {
+    method: 'GET',
+    path: '/api/v4/doctor',
+    summary: 'Examine the deployment: its table, keys, queues and issuer, and what each keystore allows, by harmless calls',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: diagnosis,
+    ifMatch: false,
+    actions: ['diagnose'],
   },
   ExportAudit: {
     method: 'GET',

@@ -39,6 +39,7 @@ const TABLE: Record<Action, string> = {
   write_vault: '---V-',
   // Beyond the contract.
   read_audit: '---VM',
+  diagnose: '---VM',
 };
 
 const matrix = Object.entries(TABLE).flatMap(([action, row]) =>
@@ -58,7 +59,7 @@ function codeOf(run: () => unknown): string {
 describe('the role table', () => {
   it('has no action beside those of the contract', () => {
     expect(Object.keys(PERMISSIONS).sort()).toEqual(Object.keys(TABLE).sort());
-    expect(matrix).toHaveLength(65);
+    expect(matrix).toHaveLength(70);
   });
 
   it.each(matrix)('%s, %s: %s', (role, action, allowed) => {
@@ -77,7 +78,8 @@ describe('the role table', () => {
     const asked = new Set(Object.values(OPERATIONS).flatMap((row) => row.actions as readonly Action[]));
     expect([...asked].sort()).toEqual(Object.keys(TABLE).sort());
     for (const [id, row] of Object.entries(OPERATIONS)) {
-      const reads = row.actions.some((action) => action === 'read' || action === 'list' || action === 'read_audit');
+      const reading: readonly string[] = ['read', 'list', 'read_audit', 'diagnose'];
+      const reads = row.actions.some((action) => reading.includes(action));
       expect(reads, id).toBe(row.method === 'GET');
     }
   });
