@@ -516,6 +516,62 @@ export function driverContract(name: string, subject: Subject): void {
         keystore.strike('list', how);
         expect(await faultOf(driver.list(undefined, patience()))).toMatchObject({ kind });
       });
+
+      /** What a listing says of the key: `absent` when it does not show it, undefined when that takes a look. */
+      const shown = async (key: KeyInKeystore): Promise<Seen | undefined> => {
+        const id = driver.listing?.idOf(key);
+        if (id === undefined) return undefined;
+        let after: string | undefined;
+        do {
+          const page = await driver.list(after, patience());
+          const found = page.keys.find((each) => each.idInKeystore === id);
+          if (found !== undefined) return found.lookedAt?.(key);
+          after = page.next;
+        } while (after !== undefined);
+        return { presence: 'absent' };
+      };
+      /** They may not differ in anything that the listing shows. */
+      const agree = async (key: KeyInKeystore): Promise<Seen | undefined> => {
+        const [listed, seen] = [await shown(key), await look(key)];
+        const unlisted = driver.listing?.showsAll === false ? { fingerprint: undefined } : {};
+        if (listed !== undefined) expect({ ...listed, ...unlisted }).toEqual({ ...seen, ...unlisted });
+        return listed;
+      };
+
+      it('agrees with a look, in every state, where it carries states; and tells of keys that are as they should be', async () => {
+        const key = await made();
+        const tells = driver.listing?.idOf(key) !== undefined;
+        const enabled = await agree(key);
+        expect(enabled !== undefined).toBe(tells);
+        await run(driver, 'disable', key);
+        const disabled = await agree(key);
+        expect(disabled !== undefined).toBe(tells);
+        await run(driver, 'enable', key);
+        await agree({ ...key, label: `${key.label}-new` });
+        await agree({ ...key, current: false });
+        await agree({ ...key, version: 2 });
+        await agree(fresh());
+        const { loseMaterial, changeMaterial } = keystore;
+        if (loseMaterial !== undefined) {
+          const lost = await made();
+          await loseMaterial(lost.binding?.idInKeystore ?? '');
+          await agree(lost);
+        }
+        if (changeMaterial !== undefined && driver.listing?.showsAll === true) {
+          const changed = await made();
+          await changeMaterial(changed.binding?.idInKeystore ?? '');
+          await agree(changed);
+        }
+        await run(driver, 'schedule_deletion', key);
+        await agree(key);
+        if (driver.steps.cancel_deletion !== undefined && subject.kind.pendingDeletionDays > 0) {
+          await run(driver, 'cancel_deletion', key);
+          await agree(key);
+          await run(driver, 'schedule_deletion', key);
+        }
+        keystore.letDeletionsEnd();
+        await agree(key);
+      });
     });
 
     describe('examine', () => {

@@ -48,8 +48,8 @@ export interface AzureDeletedKey extends AzureVersion {
   readonly purgeAt: Date | undefined;
 }
 
-/** A key as lists show it: without a version. */
-export type AzureListedKey = Omit<AzureVersion, 'version'>;
+/** A key as lists show it: without a version. Of a deleted one, when its time is over. */
+export type AzureListedKey = Omit<AzureVersion, 'version'> & { readonly purgeAt: Date | undefined };
 
 export interface NewAzureKey {
   readonly keyType: AzureKeyRule['keyType'];
@@ -334,8 +334,9 @@ function required<T>(value: T | undefined, what: string): T {
   return value;
 }
 
-function listedFrom(properties: KeyProperties): AzureListedKey {
+function listedFrom(properties: KeyProperties & { readonly scheduledPurgeDate?: Date }): AzureListedKey {
   return {
+    purgeAt: properties.scheduledPurgeDate,
     id: required(properties.id, 'kid'),
     name: properties.name,
     enabled: properties.enabled !== false,

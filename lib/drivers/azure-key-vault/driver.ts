@@ -1,4 +1,6 @@
 import type { Health, KeystoreDriver, ListedKey } from '../driver.ts';
+import { paced } from '../../pace/pace.ts';
+import type { QuotaName } from '../../pace/quotas.ts';
 import { KeystoreFault } from '../driver.ts';
 import type { Connection } from '../registry.ts';
 import type { AzureCalls, AzureListedKey } from './calls.ts';
@@ -7,7 +9,7 @@ import { createStep } from './create.ts';
 import { cancelDeletionStep, scheduleDeletionStep } from './deletion.ts';
 import { examineWith } from './examine.ts';
 import { importStep } from './import.ts';
-import { barredBecause, observeWith } from './observe.ts';
+import { barredBecause, listedId, observeWith, shownBy } from './observe.ts';
 import { renameStep } from './rename.ts';
 import { disableStep, enableStep } from './state.ts';
 import { tagStep } from './tag.ts';
@@ -18,11 +20,12 @@ import { tagStep } from './tag.ts';
  * Sends nothing by itself. Throws a `KeystoreFault` when a setting is missing.
  */
 export function connect(connection: Connection): KeystoreDriver {
-  const calls = connectCalls(connection);
+  const calls = paced(connectCalls(connection), connection.pace, CALL_QUOTAS);
   const { settings } = connection;
   return {
     observe: observeWith(calls),
     list: listWith(calls),
+    listing: { idOf: listedId, showsAll: false },
     examine: examineWith(calls),
     steps: {
       create: createStep(calls, settings),
@@ -38,6 +41,19 @@ export function connect(connection: Connection): KeystoreDriver {
   };
 }
 
+const CALL_QUOTAS: Readonly<Partial<Record<keyof AzureCalls, QuotaName>>> = {
+  newest: 'azure.read',
+  version: 'azure.read',
+  versions: 'azure.read',
+  deleted: 'azure.read',
+  page: 'azure.read',
+  createKey: 'azure.change',
+  importKey: 'azure.change',
+  update: 'azure.change',
+  delete: 'azure.change',
+  recover: 'azure.change',
+};
+
 /** How `after` says that the deleted keys come next. */
 const DELETED = 'deletedkeys';
 
@@ -51,7 +67,10 @@ function listWith(calls: AzureCalls): KeystoreDriver['list'] {
     const page = await calls.page(of, link, signal);
     const now = new Date();
     return {
-      keys: page.keys.map((key) => listed(key, of === DELETED ? 'pending_deletion' : stateOf(key, now))),
+      keys: page.keys.map((found) => ({
+        ...listed(found, of === DELETED ? 'pending_deletion' : stateOf(found, now)),
+        lookedAt: (key) => shownBy(key, found, of, now),
+      })),
       next: page.next === undefined ? (of === 'keys' ? DELETED : undefined) : `${of} ${page.next}`,
     };
   };

@@ -1,6 +1,6 @@
 import type { KeyInKeystore, KeystoreDriver, Seen } from '../driver.ts';
-import type { AzureCalls, AzureDeletedKey, AzureKey, AzureVersion } from './calls.ts';
-import { boundVersion, holderOf, isOfKey, isVersion, sameName } from './names.ts';
+import type { AzureCalls, AzureDeletedKey, AzureKey, AzureListedKey, AzureVersion } from './calls.ts';
+import { boundVersion, holderOf, isOfKey, isTaggedAs, isVersion, sameName } from './names.ts';
 
 type Present = Extract<Seen, { presence: 'present' }>;
 
@@ -34,6 +34,49 @@ async function byName(key: KeyInKeystore, calls: AzureCalls, signal: AbortSignal
   if (named.holder === 'this') return presentFrom(key, named.found, named.newest);
   if (named.holder === 'this_deleted') return pendingFrom(key, named.deleted.id, named.deleted);
   return { presence: 'absent' };
+}
+
+/** The id under which Azure lists the key: that of its name, without a version. */
+export function listedId(key: KeyInKeystore): string | undefined {
+  if (!key.current || key.binding === undefined) return undefined;
+  const { idInKeystore: id } = key.binding;
+  return id.slice(0, id.lastIndexOf('/'));
+}
+
+/**
+ * What a look would tell, from how the key's newest version is listed, as far as that shows it: its tags say whether that is our version;
+ * its material, which no listing shows, is taken to be the one that is recorded. Undefined where it takes a look.
+ */
+export function shownBy(
+  key: KeyInKeystore,
+  found: AzureListedKey,
+  of: 'keys' | 'deletedkeys',
+  now: Date,
+): Seen | undefined {
+  const { binding } = key;
+  if (binding === undefined || !isTaggedAs(found.tags, key) || !sameName(found.name, key.label)) return undefined;
+  const { idInKeystore } = binding;
+  if (of === 'deletedkeys') {
+    return {
+      presence: 'present',
+      idInKeystore,
+      state: 'pending_deletion',
+      fingerprint: undefined,
+      name: 'missing',
+      pendingDeletionUntil: found.purgeAt,
+      remark: undefined,
+    };
+  }
+  const barred = barredBecause(found, now);
+  return {
+    presence: 'present',
+    idInKeystore,
+    state: barred === undefined ? 'enabled' : 'disabled',
+    fingerprint: binding.fingerprint,
+    name: 'leads_here',
+    pendingDeletionUntil: undefined,
+    remark: found.enabled ? barred : undefined,
+  };
 }
 
 function presentFrom(key: KeyInKeystore, found: AzureKey, newest: AzureKey | undefined): Present {

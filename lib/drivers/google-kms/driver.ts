@@ -1,5 +1,7 @@
 import type { Health, KeystoreDriver } from '../driver.ts';
 import { KeystoreFault } from '../driver.ts';
+import { paced } from '../../pace/pace.ts';
+import type { QuotaName } from '../../pace/quotas.ts';
 import type { Connection } from '../registry.ts';
 import type { GoogleCalls } from './calls.ts';
 import { googleCalls } from './calls.ts';
@@ -14,7 +16,7 @@ import { labelEditor } from './labels.ts';
 import { listWith } from './list.ts';
 import type { Place } from './names.ts';
 import { placeOf } from './names.ts';
-import { observeWith } from './observe.ts';
+import { observeWith, shownVersion } from './observe.ts';
 import { renameStep } from './rename.ts';
 import { cancelDeletionStep, disableStep, enableStep, scheduleDeletionStep } from './state.ts';
 import { tagStep } from './tag.ts';
@@ -51,8 +53,29 @@ export function connect(connection: Connection): KeystoreDriver {
     setting(connection, 'google_location') ?? DEFAULT_LOCATION,
     setting(connection, 'google_key_ring') ?? DEFAULT_KEY_RING,
   );
-  return driverOn(googleCalls(restSender(standIn ?? GOOGLE, accessTokens(account))), place);
+  const calls = googleCalls(restSender(standIn ?? GOOGLE, accessTokens(account)));
+  return driverOn(paced(calls, connection.pace, CALL_QUOTAS), place);
 }
+
+const CALL_QUOTAS: Readonly<Record<keyof GoogleCalls, QuotaName>> = {
+  location: 'google.read',
+  cryptoKey: 'google.read',
+  cryptoKeys: 'google.read',
+  version: 'google.read',
+  versions: 'google.read',
+  publicKey: 'google.read',
+  importJob: 'google.read',
+  createKeyRing: 'google.change',
+  createCryptoKey: 'google.change',
+  updateLabels: 'google.change',
+  setPrimary: 'google.change',
+  createVersion: 'google.change',
+  setState: 'google.change',
+  destroy: 'google.change',
+  restore: 'google.change',
+  createImportJob: 'google.change',
+  importVersion: 'google.change',
+};
 
 function standInEndpoint(): string | undefined {
   const given = process.env['GOOGLE_KMS_ENDPOINT'];
@@ -71,6 +94,7 @@ function driverOn(calls: GoogleCalls, place: Place): KeystoreDriver {
   return {
     observe: observeWith(calls, place),
     list: listWith(calls, place),
+    listing: { idOf: shownVersion, showsAll: true },
     examine: examineWith(calls, place),
     steps: {
       create: createStep(calls, labels, place),

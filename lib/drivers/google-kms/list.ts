@@ -3,6 +3,7 @@ import type { GoogleCalls } from './calls.ts';
 import { orAbsent } from './faults.ts';
 import { claimsOf, ownerOf } from './labels.ts';
 import type { Place } from './names.ts';
+import { shownBy } from './observe.ts';
 import { idOf, versionName } from './names.ts';
 import type { CryptoKey } from './resources.ts';
 import { STATES } from './state.ts';
@@ -30,6 +31,7 @@ function listed(found: CryptoKey): ListedKey[] {
       name,
       state: shown === undefined ? undefined : STATES[shown.state],
       createdAt: createdAt === undefined ? undefined : new Date(createdAt),
+      lookedAt: (key) => shownBy(key, found),
     };
   };
   const claimed = ownerOf(found) === undefined ? [] : [...claimsOf(found).values()];

@@ -56,6 +56,24 @@ async function byVersion(
 }
 
 /**
+ * What a look would tell, from a CryptoKey as it is listed: of a current symmetric key, which carries its primary version, all there is.
+ * Undefined where that is not this key's version, or the key is of another sort.
+ */
+export function shownBy(key: KeyInKeystore, found: CryptoKey): Seen | undefined {
+  const name = shownVersion(key);
+  const version = found.primary;
+  if (name === undefined || version?.name !== name) return undefined;
+  return isEmpty(version) && !isWanted(key, found, version) ? ABSENT : present(key, found, version, name, undefined);
+}
+
+/** The version that a listing would show of this key, by its name; undefined where it shows none with its state. */
+export function shownVersion(key: KeyInKeystore): string | undefined {
+  if (!key.current || key.binding === undefined || !hasPrimary(sortOf(key))) return undefined;
+  const { cryptoKey, number } = readName(key.binding.idInKeystore);
+  return number === undefined ? undefined : versionName(cryptoKey, number);
+}
+
+/**
  * Whether a version without material is one that we want there: its number is still written on the CryptoKey. Of generated material
  * nothing could be brought back, so only a failure is then worth telling.
  */

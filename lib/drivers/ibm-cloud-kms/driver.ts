@@ -1,4 +1,6 @@
 import type { Health, KeystoreDriver, ListedKey, Step, StepName } from '../driver.ts';
+import { paced } from '../../pace/pace.ts';
+import type { QuotaName } from '../../pace/quotas.ts';
 import { KeystoreFault, STEP_NAMES } from '../driver.ts';
 import type { Connection } from '../registry.ts';
 import { associatedResourcesWith } from './associated.ts';
@@ -9,7 +11,7 @@ import { examineWith } from './examine.ts';
 import { importStep } from './import.ts';
 import { IBM_VARIANTS } from './kind.ts';
 import { ALIAS_PREFIX } from './names.ts';
-import { observeWith } from './observe.ts';
+import { observeWith, shownBy } from './observe.ts';
 import { renameStep } from './rename.ts';
 import { rotateStep } from './rotate.ts';
 import { cancelDeletionStep, disableStep, enableStep, scheduleDeletionStep } from './state.ts';
@@ -25,10 +27,11 @@ export function connect(connection: Connection): KeystoreDriver {
   if (variant === undefined) throw new KeystoreFault('unsupported', 'The keystore has no usable ibm_variant.');
   // The AWS SDK is loaded by those who need it.
   if (variant === 'internal') return later(async () => (await import('./internal.ts')).connectInternal(connection));
-  const calls = connectCalls(connection);
+  const calls = paced(connectCalls(connection), connection.pace, CALL_QUOTAS);
   return {
     observe: observeWith(calls),
     list: listWith(calls),
+    listing: { idOf: (key) => (key.current ? key.binding?.idInKeystore : undefined), showsAll: true },
     examine: examineWith(calls, connection.settings['ibm_key_ring']),
     steps: {
       create: createStep(calls, variant),
@@ -45,6 +48,24 @@ export function connect(connection: Connection): KeystoreDriver {
     associatedResources: associatedResourcesWith(calls),
   };
 }
+
+const CALL_QUOTAS: Readonly<Partial<Record<keyof IbmCalls, QuotaName>>> = {
+  key: 'ibm.read',
+  keys: 'ibm.read',
+  versionsOf: 'ibm.read',
+  registrationsOf: 'ibm.read',
+  createKey: 'ibm.change',
+  createAlias: 'ibm.change',
+  deleteAlias: 'ibm.change',
+  enable: 'ibm.change',
+  disable: 'ibm.change',
+  delete: 'ibm.change',
+  restore: 'ibm.change',
+  rotate: 'ibm.change',
+  setForDeletion: 'ibm.change',
+  unsetForDeletion: 'ibm.change',
+  importToken: 'ibm.change',
+};
 
 /** A driver that is connected by its first use. Every step that there is must be supported. */
 function later(connecting: () => Promise<KeystoreDriver>): KeystoreDriver {
@@ -72,7 +93,8 @@ function later(connecting: () => Promise<KeystoreDriver>): KeystoreDriver {
   };
 }
 
-const PAGE = 1000;
+/** As many as the service gives at once: of most instances all. */
+const PAGE = 5000;
 
 const LISTED_STATES: Record<IbmKey['state'], ListedKey['state']> = {
   pre_activation: 'settling',
@@ -95,6 +117,7 @@ function listWith(calls: IbmCalls): KeystoreDriver['list'] {
           name: found.aliases.find((alias) => alias.startsWith(ALIAS_PREFIX)),
           state: LISTED_STATES[found.state],
           createdAt: found.createdAt,
+          lookedAt: (key) => shownBy(key, found),
         })),
       next: page.length < PAGE ? undefined : String(offset + PAGE),
     };

@@ -77,15 +77,35 @@ async function presentFrom(
   calls: IbmCalls,
   signal: AbortSignal,
 ): Promise<Present> {
+  return presentWith(found, name, remark, await fingerprintOf(key, found, calls, signal));
+}
+
+function presentWith(
+  found: IbmKey,
+  name: Present['name'],
+  remark: string | undefined,
+  fingerprint: string | undefined,
+): Present {
   return {
     presence: 'present',
     idInKeystore: found.crn,
     state: STATES[found.state],
-    fingerprint: await fingerprintOf(key, found, calls, signal),
+    fingerprint,
     name,
     pendingDeletionUntil: found.state === 'destroyed' ? found.restorableUntil : undefined,
     remark: remark ?? remarkOn(found),
   };
+}
+
+/**
+ * What a look would tell of the key, from how it is listed, which is the same metadata. Undefined where another call would have to tell more:
+ * of an older version, and of a key that does not show its name.
+ */
+export function shownBy(key: KeyInKeystore, found: IbmKey): Seen | undefined {
+  if (!key.current || key.binding === undefined || found.crn !== key.binding.idInKeystore) return undefined;
+  return found.aliases.includes(aliasOf(key.label))
+    ? presentWith(found, 'leads_here', undefined, found.versionId)
+    : undefined;
 }
 
 /** The version's id. After a rotation in place the older version's material is one of several in the same key. */
