@@ -111,6 +111,7 @@ async function fill(client: DynamoDBDocumentClient, table: string): Promise<void
     key: { ...key, deactivateOnRotation: false, material: 'imported' },
     keystores: [{ type: 'aws_kms', group: 'Production', namingScheme: undefined, properties: {} }],
     keystoreIds: undefined,
+    autoRepair: 'as_vault',
   }));
   const keys = Array.from({ length: KEYS }, (_, index): ManagedKey => {
     const createdAt = new Date(at.getTime() + ((index * 7919) % KEYS) * 1000);

@@ -68,6 +68,15 @@ const ALARMS: Readonly<Record<string, Alarm>> = {
     times: 1,
     silence: 'notBreaching',
   },
+  AutoRepairHeld: {
+    says: 'So much has drifted at once in a vault that auto-repair leaves it to people: somebody may have meant it.',
+    ...own('AutoRepairHeld'),
+    statistic: 'Maximum',
+    above: 0,
+    period: 5 * MINUTE,
+    times: 1,
+    silence: 'notBreaching',
+  },
   UntoldAttempts: {
     says: 'Refused attempts could not be written into the audit trail for a quarter of an hour: they wait beside it.',
     ...own('UntoldAttempts'),

@@ -1,4 +1,5 @@
 import { listableVaults, requirePermission } from '../lib/access/permissions.ts';
+import { autoRepairFrom } from '../lib/auto-repair/view.ts';
 import { readVault, readVaultCounters } from '../lib/records/reading.ts';
 import { listVaults } from '../lib/vaults/list.ts';
 import type { Vault } from '../lib/vaults/vault.ts';
@@ -35,6 +36,7 @@ function propertiesFrom(body: Call<'UpdateVault'>['body']): VaultProperties {
     description: body.description,
     recoveryKeyLabel: body.recovery_key_label,
     approvalRequiredFor: body.approval_required_for,
+    autoRepair: autoRepairFrom(body.auto_repair),
   };
 }
 

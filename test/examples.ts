@@ -91,6 +91,7 @@ export function templateOf(given: Partial<Omit<Template, 'key'>> & { key?: Parti
     state: 'unarchived',
     namingScheme: undefined,
     keystoreIds: undefined,
+    autoRepair: 'as_vault',
     keystores: [{ type: 'aws_kms', group: 'Production', namingScheme: undefined, properties: {} }],
     ...AUTHORED,
     ...given,

@@ -1,4 +1,6 @@
 import type { Seen, StepName } from '../drivers/driver.ts';
+import { permits } from '../auto-repair/policy.ts';
+import type { Repairable } from '../auto-repair/policy.ts';
 import type { KeyInstance } from '../keys/key.ts';
 import { isOurs } from './identity.ts';
 
@@ -28,14 +30,20 @@ export function planFor(instance: Planned, seen: Seen): Plan {
 }
 
 /**
- * What may be done in a keystore by the work that is open there: the plan, but for an adoption the name and the marks of it only. Whatever
- * else an adopted key needs is drift, for a sync to repair.
+ * What may be done in a keystore by the work that is open there: the plan, but for an adoption the name and the marks of it only; whatever
+ * else an adopted key needs is drift, for a sync to repair. And for an auto-repair, only what restores, whatever the keystore has come to
+ * since the repair was decided.
  */
-export function planWithin(instance: Planned, seen: Seen): Plan {
+export function planWithin(instance: Planned & Repairable, seen: Seen): Plan {
   const plan = planFor(instance, seen);
-  if (plan.outcome !== 'steps' || instance.open?.cause !== 'adopt') return plan;
-  const allowed = plan.steps.filter((step) => step === 'rename' || step === 'tag');
-  return allowed.length === 0 ? AGREES : { outcome: 'steps', steps: allowed };
+  if (plan.outcome !== 'steps') return plan;
+  if (instance.open?.cause === 'adopt') {
+    const allowed = plan.steps.filter((step) => step === 'rename' || step === 'tag');
+    return allowed.length === 0 ? AGREES : { outcome: 'steps', steps: allowed };
+  }
+  if (instance.open?.cause !== 'auto_repair') return plan;
+  const judged = permits(instance, seen, plan);
+  return judged.permitted ? plan : { outcome: 'cannot', why: judged.why };
 }
 
 const PLANS: Record<KeyInstance['wanted'], (instance: Planned, seen: Seen) => Plan> = {

@@ -47,7 +47,8 @@ export async function previewKeystores(
   );
 }
 
-async function lookInto(
+/** Looks into an instance's keystore and stores nothing. Whatever keeps us from knowing becomes a fault. */
+export async function lookInto(
   deployment: Deployment,
   key: ManagedKey | undefined,
   instance: KeyInstance,

@@ -45,11 +45,26 @@ export async function sync(
   instances: readonly KeyInstance[],
   signal: AbortSignal,
 ): Promise<void> {
-  const now = deployment.clock();
   const repairs = await planSync(deployment, key, instances, signal);
+  await repair(deployment, attempt, key, repairs, { cause: 'sync' }, signal);
+}
+
+/**
+ * Makes those of these planned repairs that have steps, and looks again. `told` is written into the audit trail beside them. Throws
+ * `precondition_failed` when the key changed since it was read, `being_changed` when one of its instances did.
+ */
+export async function repair(
+  deployment: Deployment,
+  attempt: Attempt,
+  key: ManagedKey,
+  repairs: readonly PlannedRepair[],
+  why: { readonly cause: 'sync' | 'auto_repair'; readonly told?: Readonly<Record<string, unknown>> },
+  signal: AbortSignal,
+): Promise<void> {
+  const now = deployment.clock();
   const work = repairs
     .filter(({ plan }) => plan.outcome === 'steps')
-    .map(({ verified }) => claimed(verified.instance, 'sync', now));
+    .map(({ verified }) => claimed(verified.instance, why.cause, now));
   const unchanged: Change = {
     op: 'check',
     key: ITEM.key(key.id),
@@ -64,6 +79,7 @@ export async function sync(
     ...work.map((instance) => fencedInstance(instance, instance.fence - 1)),
   ];
   const after = {
+    ...why.told,
     repaired: repairs.flatMap(({ plan, verified }) =>
       plan.outcome === 'steps' ? [{ keystore: verified.instance.keystoreId, steps: plan.steps }] : [],
     ),
@@ -71,7 +87,7 @@ export async function sync(
   const entry = { vaultId: key.vaultId, type: 'managed_key', id: key.id, at: now, status: 200, after } as const;
   await commit(deployment.database, changes, success(attempt, entry));
   await convergeAll(deployment, key, work, signal);
-  await verify(deployment, key, sharedWith(work, repairs), signal, 'sync');
+  await verify(deployment, key, sharedWith(work, repairs), signal, why.cause);
 }
 
 /** Older versions in keys that a newer one has just repaired: what was said of them may not be true any more. */

@@ -135,6 +135,7 @@ export const WORK_CAUSES = [
   'edit',
   'remove',
   'adopt',
+  'auto_repair',
 ] as const;
 export type WorkCause = (typeof WORK_CAUSES)[number];
 

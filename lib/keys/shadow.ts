@@ -60,6 +60,7 @@ export function shadowTemplate(
     key,
     keystores: [{ type: keystores[0].type, group: undefined, namingScheme: undefined, properties }],
     keystoreIds: keystores.map(({ id }) => id).sort(),
+    autoRepair: 'as_vault',
     createdAt: by.now,
     updatedAt: by.now,
     createdBy: by.subject,

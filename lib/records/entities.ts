@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { APPROVAL_SUBJECTS } from '../approvals/approval.ts';
 import type { Approval } from '../approvals/approval.ts';
+import { AUTO_REPAIR_POLICIES, STANDARD_AUTO_REPAIR, TEMPLATE_AUTO_REPAIR_POLICIES } from '../auto-repair/policy.ts';
 import { KEYSTORE_STATUSES, SYNC_FLAG_DETAILS, SYNC_FLAGS } from '../drift/observed.ts';
 import type { Observed } from '../drift/observed.ts';
 import { CHANGE_CAUSES, KEPT_DAYS, WORK_STATES } from '../history/entry.ts';
@@ -33,6 +34,10 @@ const vault = itemCodec<Vault>('vault', () =>
     approvalRequiredFor: z._default(z.array(z.enum(APPROVAL_SUBJECTS)), []),
     ...authored,
   }),
+    autoRepair: z._default(
+      z.object({ policy: z.enum(AUTO_REPAIR_POLICIES), maximumPerSweep: count, stopAtPercent: count }),
+      { ...STANDARD_AUTO_REPAIR },
+    ),
 );
 
 const keySpec = later(() =>
@@ -75,6 +80,7 @@ const template = itemCodec<Template>('template', () =>
     keystoreIds: maybe(z.array(text)),
     ...authored,
   }),
+    autoRepair: z._default(z.enum(TEMPLATE_AUTO_REPAIR_POLICIES), 'as_vault'),
 );
 
 const keystore = itemCodec<Keystore>('keystore', () =>

@@ -1,3 +1,4 @@
+import type { TemplateAutoRepairPolicy } from '../auto-repair/policy.ts';
 import type { KeyAlgorithm, MaterialKind } from '../keys/key.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
 
@@ -23,6 +24,7 @@ export interface Template {
   readonly keystores: readonly TemplateKeystores[];
   /** Of a template made for one key with keystores chosen by hand: those, in place of groups. */
   readonly keystoreIds: readonly string[] | undefined;
+  readonly autoRepair: TemplateAutoRepairPolicy;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly createdBy: string;

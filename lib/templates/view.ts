@@ -46,5 +46,6 @@ export function presentTemplate(
     }),
     href: `${baseUrl}/api/v4/templates/${template.id}`,
     managing_systems: ['web'],
+    auto_repair: template.autoRepair,
   };
 }

@@ -22,6 +22,7 @@ export function newTemplateFrom(body: WireCreateTemplate): NewTemplate {
     namingScheme:
       filled(body.naming_scheme) ?? body.keystores.map((entry) => filled(entry.naming_scheme)).find(Boolean),
     key: templateKeyFrom(body.key),
+    autoRepair: body.auto_repair,
     keystores: body.keystores.map((entry, position) => {
       const { type, group, naming_scheme: namingScheme, ...properties } = entry;
       if (group === undefined) {
@@ -53,6 +54,7 @@ export function templateEditFrom(body: WireUpdateTemplate, template: Template): 
   return {
     name: body.name,
     description: body.description,
+    autoRepair: body.auto_repair,
     key:
       body.key === undefined
         ? undefined

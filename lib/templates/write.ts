@@ -1,5 +1,6 @@
 import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
+import type { TemplateAutoRepairPolicy } from '../auto-repair/policy.ts';
 import type { RecordDeployment } from '../deployment.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
@@ -21,6 +22,7 @@ export interface NewTemplate {
   readonly namingScheme: string | undefined;
   readonly key: TemplateKey;
   readonly keystores: readonly TemplateKeystores[];
+  readonly autoRepair?: TemplateAutoRepairPolicy | undefined;
 }
 
 /** What a template can be changed in; what is left out stays. `keystores` in the order of the template's own. */
@@ -31,6 +33,7 @@ export interface TemplateEdit {
   readonly keystores?:
     | readonly { readonly group?: string | undefined; readonly properties: Readonly<Record<string, unknown>> }[]
     | undefined;
+  readonly autoRepair?: TemplateAutoRepairPolicy | undefined;
   readonly state?: TemplateState | undefined;
   readonly type?: TemplateType | undefined;
 }
@@ -48,6 +51,7 @@ export async function createTemplate(
   }
   const template: Template = {
     ...given,
+    autoRepair: given.autoRepair ?? 'as_vault',
     keystoreIds: undefined,
     id: deployment.newId(),
     revision: 1,
@@ -87,8 +91,9 @@ export function edited(
   const next: Template = {
     ...template,
     revision: template.revision + 1,
-    // Archived, unarchived or exposed, it says of its keys what it said before: none becomes unaligned by that.
-    version: template.version + (edit.state === undefined && edit.type === undefined ? 1 : 0),
+    // Archived, unarchived, exposed or repaired otherwise, it says of its keys what it said before: none becomes unaligned by that.
+    version: template.version + (saysOtherwise(edit) ? 1 : 0),
+    autoRepair: edit.autoRepair ?? template.autoRepair,
     name: edit.name ?? template.name,
     description: edit.description ?? template.description,
     state: edit.state ?? template.state,
@@ -117,6 +122,13 @@ export function edited(
   };
   specOf(next);
   return next;
+}
+
+/** Whether an edit is one that the template's keys are held against. An edit of nothing counts: the contract raises the version with each. */
+function saysOtherwise(edit: TemplateEdit): boolean {
+  if (edit.state !== undefined || edit.type !== undefined) return false;
+  const { autoRepair, ...rest } = edit;
+  return autoRepair === undefined || Object.values(rest).some((part) => part !== undefined);
 }
 
 /** Stores an edited template. Throws `name_taken`, or `precondition_failed` when it changed meanwhile. */
@@ -214,5 +226,6 @@ export function shown(template: Template): Record<string, unknown> {
     key: template.key,
     keystores: template.keystores,
     keystore_ids: template.keystoreIds,
+    auto_repair: template.autoRepair,
   };
 }

@@ -1,4 +1,5 @@
 import type { ApprovalSubject } from '../approvals/approval.ts';
+import type { AutoRepair } from '../auto-repair/policy.ts';
 
 /** What users decide about a vault. */
 export interface Vault {
@@ -9,6 +10,7 @@ export interface Vault {
   readonly recoveryKeyLabel: string | undefined;
   /** What takes a second person in this vault. */
   readonly approvalRequiredFor: readonly ApprovalSubject[];
+  readonly autoRepair: AutoRepair;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly createdBy: string;

@@ -1,4 +1,5 @@
 import type { WireVault } from '../wire/vaults.ts';
+import { presentAutoRepair } from '../auto-repair/view.ts';
 import type { Vault, VaultCounters } from './vault.ts';
 
 /** A vault as the contract shows it. `baseUrl` without a trailing slash. */
@@ -13,6 +14,7 @@ export function presentVault(vault: Vault, counters: VaultCounters, baseUrl: str
     updated_by: vault.updatedBy,
     recovery_key_label: vault.recoveryKeyLabel ?? '',
     approval_required_for: [...vault.approvalRequiredFor],
+    auto_repair: presentAutoRepair(vault.autoRepair),
     href: `${baseUrl}/api/v4/vaults/${vault.id}`,
     keys_count: counters.keys,
     key_templates_count: counters.templates,

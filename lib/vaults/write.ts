@@ -1,6 +1,8 @@
 import { success } from '../attempt.ts';
 import type { ApprovalSubject } from '../approvals/approval.ts';
 import type { Attempt } from '../attempt.ts';
+import { STANDARD_AUTO_REPAIR } from '../auto-repair/policy.ts';
+import type { AutoRepair } from '../auto-repair/policy.ts';
 import type { RecordDeployment } from '../deployment.ts';
 import { Fault } from '../fault.ts';
 import { changedMeanwhile } from '../records/revision.ts';
@@ -15,6 +17,7 @@ export interface VaultProperties {
   readonly description?: string | undefined;
   readonly recoveryKeyLabel?: string | undefined;
   readonly approvalRequiredFor?: readonly ApprovalSubject[] | undefined;
+  readonly autoRepair?: { readonly [Part in keyof AutoRepair]?: AutoRepair[Part] | undefined } | undefined;
 }
 
 /** Makes an empty vault. Throws `name_taken`: vault names are unique in the deployment. */
@@ -31,6 +34,7 @@ export async function createVault(
     description: given.description ?? '',
     recoveryKeyLabel: given.recoveryKeyLabel,
     approvalRequiredFor: given.approvalRequiredFor ?? [],
+    autoRepair: autoRepairOf(STANDARD_AUTO_REPAIR, given.autoRepair),
     createdAt: now,
     updatedAt: now,
     createdBy: attempt.subject,
@@ -63,6 +67,7 @@ export async function editVault(
     description: given.description ?? before.description,
     recoveryKeyLabel: given.recoveryKeyLabel ?? before.recoveryKeyLabel,
     approvalRequiredFor: given.approvalRequiredFor ?? before.approvalRequiredFor,
+    autoRepair: autoRepairOf(before.autoRepair, given.autoRepair),
     updatedAt: now,
     updatedBy: attempt.subject,
   };
@@ -108,9 +113,18 @@ export async function deleteVault(deployment: RecordDeployment, attempt: Attempt
       refused: () => new Fault('in_use', 'The vault still has keys, key templates or keystores. Remove them first.'),
     },
     { op: 'delete', key: ITEM.name('VAULT', '-', vault.name) },
+    { op: 'delete', key: ITEM.autoRepair(vault.id) },
   ];
   const entry = { vaultId: vault.id, type: 'vault', id: vault.id, at: now, status: 204, before: shown(vault) } as const;
   await commit(deployment.database, changes, success(attempt, entry));
+}
+
+function autoRepairOf(before: AutoRepair, given: VaultProperties['autoRepair']): AutoRepair {
+  return {
+    policy: given?.policy ?? before.policy,
+    maximumPerSweep: given?.maximumPerSweep ?? before.maximumPerSweep,
+    stopAtPercent: given?.stopAtPercent ?? before.stopAtPercent,
+  };
 }
 
 function nameLock(vault: Pick<Vault, 'id' | 'name'>): Change {
@@ -130,5 +144,6 @@ function shown(vault: Vault): Record<string, unknown> {
     description: vault.description,
     recovery_key_label: vault.recoveryKeyLabel,
     approval_required_for: vault.approvalRequiredFor,
+    auto_repair: vault.autoRepair,
   };
 }

@@ -4,6 +4,7 @@ import type { KeystoreType } from '../keystores/keystore.ts';
 import { presentKeystoreType } from '../keystores/types.ts';
 import * as approvals from './approvals.ts';
 import * as audit from './audit.ts';
+import * as autoRepair from './auto-repair.ts';
 import * as doctor from './doctor.ts';
 import * as errors from './errors.ts';
 import * as fields from './fields.ts';
@@ -33,6 +34,7 @@ export const REQUEST_MODELS = {
   SyncManagedKey: keys.syncManagedKey,
   CreateKeyTemplate: templates.createTemplate,
   UpdateKeyTemplate: templates.updateTemplate,
+  AutoRepairChange: autoRepair.autoRepairChange,
   KeyPropertiesUpdate: templates.keyPropertiesUpdate,
   KeystoresPropertiesUpdate: templates.keystorePropertiesUpdate,
   KeystoreCreationRequest: keystores.createKeystore,
@@ -113,6 +115,8 @@ export const ANSWER_MODELS = {
   RedrivenWork: openWork.redrivenWork,
   FlagChange: history.flagChange,
   WorkChange: history.workChange,
+  AutoRepair: autoRepair.autoRepair,
+  AutoRepairPreview: autoRepair.autoRepairPreview,
   KeyDecision: history.keyDecision,
   KeyHistory: history.keyHistory,
   Drift: history.drift,

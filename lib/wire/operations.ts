@@ -16,6 +16,7 @@ import {
 } from './keys.ts';
 import { approval, approvalList, approvalQuery, approvedAnswer } from './approvals.ts';
 import { auditExportQuery, auditLines, auditReport, auditVerifyQuery } from './audit.ts';
+import { autoRepairPreview, autoRepairQuery } from './auto-repair.ts';
 import type { Wire } from './fields.ts';
 import {
   createKeystore,
@@ -485,6 +486,28 @@ export const EXTENSIONS = {
     body: noBody,
     success: 200,
     answer: unmanagedKeyList,
+  GetVaultAutoRepair: {
+    method: 'GET',
+    path: '/api/v4/vaults/{id}/auto_repair',
+    summary: 'What would be repaired without people now, under the policy of the vault or one that is tried',
+    query: autoRepairQuery,
+    body: noBody,
+    success: 200,
+    answer: autoRepairPreview,
+    ifMatch: false,
+    actions: ['read'],
+  },
+  ResumeVaultAutoRepair: {
+    method: 'POST',
+    path: '/api/v4/vaults/{id}/auto_repair/resume',
+    summary: 'Have what has drifted at once repaired after all: a person has seen it',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: autoRepairPreview,
+    ifMatch: false,
+    actions: ['write_vault'],
+  },
     ifMatch: false,
     actions: ['list'],
   },

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { later } from '../later.ts';
 import { KEY_ALGORITHMS, MATERIAL_KINDS } from '../keys/key.ts';
+import { TEMPLATE_AUTO_REPAIR_POLICIES } from '../auto-repair/policy.ts';
 import { KEYSTORE_TYPES } from '../keystores/keystore.ts';
 import { alsoWhenOthersFail, dateTime, description, group, id, namingScheme, period, text } from './fields.ts';
 import type { Wire } from './fields.ts';
@@ -216,6 +217,12 @@ const oneType = z.check<readonly { readonly type?: string | undefined }[]>(
   { when: ({ value }) => Array.isArray(value) && value.every((item) => alsoWhenOthersFail({ value: item })) },
 );
 
+const templateAutoRepair = later(() =>
+  z
+    .enum(TEMPLATE_AUTO_REPAIR_POLICIES)
+    .check(z.describe('Beyond UKO: whether its keys are repaired without people; as_vault: as the vault says.')),
+);
+
 const templateTypes = later(() => z.array(z.enum(TEMPLATE_TYPES)));
 
 export const createTemplate = later(() =>
@@ -228,6 +235,7 @@ export const createTemplate = later(() =>
     naming_scheme: z.optional(namingScheme()),
     type: z.optional(templateTypes().check(z.minLength(1, 'must have 1 entry'), z.maxLength(3, 'repeats a type'))),
     state: z.optional(z.enum(TEMPLATE_STATES)),
+    auto_repair: z.optional(templateAutoRepair()),
   }),
 );
 export type WireCreateTemplate = Wire<typeof createTemplate>;
@@ -238,6 +246,7 @@ export const updateTemplate = later(() =>
     keystores: z.optional(z.array(keystorePropertiesUpdate()).check(...someKeystores)),
     description: z.optional(description()),
     key: z.optional(keyPropertiesUpdate()),
+    auto_repair: z.optional(templateAutoRepair()),
   }),
 );
 export type WireUpdateTemplate = Wire<typeof updateTemplate>;
@@ -290,6 +299,7 @@ export const template = later(() =>
     keystores: z.array(keystoreProperties()),
     href: z.optional(z.string()),
     managing_systems: z.optional(z.array(z.enum(MANAGING_SYSTEMS))),
+    auto_repair: z.optional(templateAutoRepair()),
     planned_changes: z.optional(plannedChanges()),
   }),
 );

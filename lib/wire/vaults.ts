@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { later } from '../later.ts';
 import { APPROVAL_SUBJECTS } from '../approvals/approval.ts';
+import { autoRepair, autoRepairChange } from './auto-repair.ts';
 import { dateTime, description, id, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { containing, page, paging } from './lists.ts';
@@ -39,6 +40,9 @@ export const createVault = later(() =>
     description: z.optional(description()),
     recovery_key_label: z.optional(recoveryKeyLabel()),
     approval_required_for: z.optional(approvalRequiredFor()),
+    auto_repair: z.optional(
+      autoRepairChange().check(z.describe('Beyond UKO: what is repaired without people; what is left out stays.')),
+    ),
   }),
 );
 
@@ -48,6 +52,9 @@ export const updateVault = later(() =>
     description: z.optional(description()),
     recovery_key_label: z.optional(recoveryKeyLabel()),
     approval_required_for: z.optional(approvalRequiredFor()),
+    auto_repair: z.optional(
+      autoRepairChange().check(z.describe('Beyond UKO: what is repaired without people; what is left out stays.')),
+    ),
   }),
 );
 
@@ -74,6 +81,7 @@ export const vault = later(() =>
     key_templates_count: z.int(),
     keystores_count: z.int(),
     approval_required_for: z.optional(approvalRequiredFor()),
+    auto_repair: z.optional(autoRepair().check(z.describe('Beyond UKO: what is repaired without people.'))),
     planned_changes: z.optional(plannedChanges()),
   }),
 );

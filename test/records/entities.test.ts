@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AUTO_REPAIR_POLICIES, TEMPLATE_AUTO_REPAIR_POLICIES } from '../../lib/auto-repair/policy.ts';
 import { APPROVAL_SUBJECTS } from '../../lib/approvals/approval.ts';
 import { KEYSTORE_STATUSES, SYNC_FLAG_DETAILS, SYNC_FLAGS } from '../../lib/drift/observed.ts';
 import type { Observed } from '../../lib/drift/observed.ts';
@@ -55,6 +56,11 @@ const vaults: fc.Arbitrary<Vault> = fc.record({
   description: text,
   recoveryKeyLabel: maybe(text),
   approvalRequiredFor: fc.subarray([...APPROVAL_SUBJECTS]),
+  autoRepair: fc.record({
+    policy: fc.constantFrom(...AUTO_REPAIR_POLICIES),
+    maximumPerSweep: fc.integer({ min: 1, max: 10_000 }),
+    stopAtPercent: fc.integer({ min: 1, max: 100 }),
+  }),
   ...authored,
 });
 const templates: fc.Arbitrary<Template> = fc.record({
@@ -81,6 +87,7 @@ const templates: fc.Arbitrary<Template> = fc.record({
     { maxLength: 2 },
   ),
   keystoreIds: maybe(fc.array(id, { maxLength: 2 })),
+  autoRepair: fc.constantFrom(...TEMPLATE_AUTO_REPAIR_POLICIES),
   ...authored,
 });
 const keystores: fc.Arbitrary<Keystore> = fc.record({
