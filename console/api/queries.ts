@@ -78,3 +78,13 @@ export function useTemplates(query: Readonly<Record<string, QueryValue>> = {}, e
       (await send('GET', '/templates', { query: { limit: 1000, sort: 'name', ...query }, signal })).body.templates,
   });
 }
+
+/** What each keystore type can hold and do: as fixed as the deployment. */
+export function useKeystoreTypes() {
+  const answer = useQuery({
+    queryKey: ['keystore_types'],
+    staleTime: Infinity,
+    queryFn: async ({ signal }) => (await send('GET', '/keystore_types', { signal })).body.keystore_types,
+  });
+  return answer.data ?? [];
+}

@@ -6,7 +6,7 @@ import { send } from '../api/client.ts';
 import type { Answer } from '../api/client.ts';
 import { usePage, useTemplates } from '../api/queries.ts';
 import { ChangeDialog } from '../changes/ChangeDialog.tsx';
-import type { How } from '../changes/ChangeDialog.tsx';
+import type { How } from '../changes/use-change.ts';
 import type { MenuAction } from '../shell/ActionsMenu.tsx';
 import type { Action, Caller } from '../sign-in/caller.ts';
 import { refusal } from '../sign-in/caller.ts';

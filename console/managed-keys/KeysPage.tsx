@@ -1,4 +1,4 @@
-import { Button, Search } from '@carbon/react';
+import { Button } from '@carbon/react';
 import { Add, Filter } from '@carbon/react/icons';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
@@ -14,6 +14,7 @@ import { refusal } from '../sign-in/caller.ts';
 import { useCaller } from '../sign-in/use-caller.ts';
 import { ActiveFilters, FilterPanel } from '../tables/Filters.tsx';
 import { ListTable } from '../tables/ListTable.tsx';
+import { SearchBox } from '../tables/SearchBox.tsx';
 import { useListState } from '../tables/list-state.ts';
 import type { ListState } from '../tables/list-state.ts';
 import { text } from '../text/text.ts';
@@ -61,10 +62,12 @@ export function KeysPage() {
     if (next >= total || page.isFetching) return;
     const ahead = queryOf(state, next);
     const read = readKeys(ahead);
-    queries.query({
-      queryKey: ['managed_keys', ahead],
-      queryFn: async ({ signal }) => (await read(signal)).body,
-    }).catch(() => undefined);
+    queries
+      .query({
+        queryKey: ['managed_keys', ahead],
+        queryFn: async ({ signal }) => (await read(signal)).body,
+      })
+      .catch(() => undefined);
   }, [queries, state, total, page.isFetching]);
 
   const keys = page.data?.managed_keys ?? [];
@@ -110,7 +113,7 @@ export function KeysPage() {
         actions={(key) => <ActionsMenu of={key.label} actions={actionsOf(key)} />}
         toolbar={
           <>
-            <LabelSearch state={state} />
+            <SearchBox state={state} name="label" label={text.keys.search} />
             <Button
               kind="ghost"
               size="md"
@@ -191,34 +194,5 @@ export function KeysPage() {
         />
       )}
     </Page>
-  );
-}
-
-function LabelSearch({ state }: { readonly state: ListState }) {
-  const set = state.all.get('label') ?? '';
-  const [typed, setTyped] = useState(set);
-  useEffect(() => {
-    setTyped(set);
-  }, [set]);
-  useEffect(() => {
-    if (typed === set) return;
-    const timer = setTimeout(() => {
-      state.set({ label: typed });
-    }, 300);
-    return () => {
-      clearTimeout(timer);
-    };
-  }, [typed, set, state]);
-  return (
-    <Search
-      className="list__search"
-      size="md"
-      labelText={text.keys.search}
-      placeholder={text.keys.search}
-      value={typed}
-      onChange={(event) => {
-        setTyped(event.target.value);
-      }}
-    />
   );
 }

@@ -66,7 +66,7 @@ export function FlagTag({
 
 export function Reasoned({ reason, children }: { readonly reason: string; readonly children: React.ReactNode }) {
   return (
-    <Tooltip label={reason} align="bottom" autoAlign className="reason">
+    <Tooltip description={reason} align="bottom" autoAlign className="reason">
       <button type="button" className="reason__flag">
         {children}
       </button>

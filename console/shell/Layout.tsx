@@ -5,7 +5,6 @@ import {
   HeaderGlobalBar,
   HeaderMenuButton,
   HeaderName,
-  Loading,
   SideNav,
   SideNavItems,
   SideNavLink,
@@ -22,8 +21,8 @@ import {
   Password,
   Template,
 } from '@carbon/react/icons';
-import { Suspense, useEffect, useRef, useState } from 'react';
-import { Link, Outlet, useLocation, useNavigation } from 'react-router';
+import { useEffect, useRef, useState } from 'react';
+import { Link, Outlet, useLocation } from 'react-router';
 import { text } from '../text/text.ts';
 import { chooseTheme, useTheme } from '../theme/theme.ts';
 import { UserMenu } from './UserMenu.tsx';
@@ -42,7 +41,6 @@ const PAGES = [
 export function Layout() {
   const [open, setOpen] = useState(false);
   const { pathname } = useLocation();
-  const navigation = useNavigation();
   const theme = useTheme();
   const main = useRef<HTMLDivElement>(null);
   const first = useRef(true);
@@ -97,12 +95,7 @@ export function Layout() {
       </Header>
       <Content id="main-content">
         <div ref={main}>
-          {navigation.state === 'idle' ? undefined : (
-            <div className="page-progress" role="progressbar" aria-label={text.shell.loading} />
-          )}
-          <Suspense fallback={<Loading description={text.shell.loading} withOverlay={false} />}>
-            <Outlet />
-          </Suspense>
+          <Outlet />
         </div>
       </Content>
     </>

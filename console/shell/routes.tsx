@@ -1,7 +1,22 @@
-import { Loading } from '@carbon/react';
 import { createBrowserRouter, Navigate } from 'react-router';
 import type { DataRouter } from 'react-router';
-import { text } from '../text/text.ts';
+import { ApprovalsPage } from '../approvals/ApprovalsPage.tsx';
+import { AuditPage } from '../audit/AuditPage.tsx';
+import { CreatePage } from '../managed-keys/CreatePage.tsx';
+import { DriftPage } from '../drift/DriftPage.tsx';
+import { KeyPage } from '../managed-keys/KeyPage.tsx';
+import { KeysPage } from '../managed-keys/KeysPage.tsx';
+import { KeystoreForm } from '../keystores/KeystoreForm.tsx';
+import { KeystorePage } from '../keystores/KeystorePage.tsx';
+import { KeystoresPage } from '../keystores/KeystoresPage.tsx';
+import { RealignPage } from '../managed-keys/RealignPage.tsx';
+import { TemplateForm } from '../key-templates/TemplateForm.tsx';
+import { TemplatePage } from '../key-templates/TemplatePage.tsx';
+import { TemplatesPage } from '../key-templates/TemplatesPage.tsx';
+import { UnmanagedKeysPage } from '../keystores/UnmanagedKeysPage.tsx';
+import { VaultForm } from '../vaults/VaultForm.tsx';
+import { VaultPage } from '../vaults/VaultPage.tsx';
+import { VaultsPage } from '../vaults/VaultsPage.tsx';
 import { Layout } from './Layout.tsx';
 import { NotFound } from './NotFound.tsx';
 
@@ -13,13 +28,28 @@ export function router(): DataRouter {
     [
       {
         element: <Layout />,
-        hydrateFallbackElement: <Loading description={text.shell.loading} withOverlay={false} className="centered" />,
         children: [
           { index: true, element: <Navigate to="/managed-keys" replace /> },
-          {
-            path: 'managed-keys',
-            lazy: async () => ({ Component: (await import('../managed-keys/KeysPage.tsx')).KeysPage }),
-          },
+          { path: 'managed-keys', element: <KeysPage /> },
+          { path: 'managed-keys/create', element: <CreatePage /> },
+          { path: 'managed-keys/:id', element: <KeyPage /> },
+          { path: 'managed-keys/:id/realign', element: <RealignPage /> },
+          { path: 'key-templates', element: <TemplatesPage /> },
+          { path: 'key-templates/create', element: <TemplateForm /> },
+          { path: 'key-templates/:id', element: <TemplatePage /> },
+          { path: 'key-templates/:id/edit', element: <TemplateForm /> },
+          { path: 'keystores', element: <KeystoresPage /> },
+          { path: 'keystores/connect', element: <KeystoreForm /> },
+          { path: 'keystores/:id', element: <KeystorePage /> },
+          { path: 'keystores/:id/edit', element: <KeystoreForm /> },
+          { path: 'keystores/:id/unmanaged-keys', element: <UnmanagedKeysPage /> },
+          { path: 'vaults', element: <VaultsPage /> },
+          { path: 'vaults/create', element: <VaultForm /> },
+          { path: 'vaults/:id', element: <VaultPage /> },
+          { path: 'vaults/:id/edit', element: <VaultForm /> },
+          { path: 'drift', element: <DriftPage /> },
+          { path: 'approvals', element: <ApprovalsPage /> },
+          { path: 'audit', element: <AuditPage /> },
           { path: '*', element: <NotFound /> },
         ],
       },

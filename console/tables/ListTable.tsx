@@ -1,7 +1,7 @@
 import {
   Button,
   Checkbox,
-  DataTableSkeleton,
+  SkeletonText,
   Table,
   TableBody,
   TableCell,
@@ -100,13 +100,9 @@ export function ListTable<Row>(props: {
         <RefusalNotice error={asked.error} retry={asked.again} />
       )}
       {asked.loading ? (
-        <DataTableSkeleton
-          showHeader={false}
-          showToolbar={false}
-          columnCount={Math.max(2, shown.length)}
-          rowCount={8}
-          aria-label={text.shell.loading}
-        />
+        <div className="list__empty">
+          <SkeletonText paragraph lineCount={8} />
+        </div>
       ) : asked.rows === undefined ? undefined : rows.length === 0 ? (
         <div className="list__empty">
           {props.empty ?? <p>{[...state.all.keys()].length > 0 ? text.table.emptyFiltered : text.table.empty}</p>}

@@ -1,5 +1,6 @@
 import { useCallback, useMemo } from 'react';
 import { useSearchParams } from 'react-router';
+import type { QueryValue } from '../api/client.ts';
 
 export const PAGE_SIZES = [20, 50, 100, 200] as const;
 
@@ -46,4 +47,11 @@ export function useListState(): ListState {
     }),
     [parameters, set],
   );
+}
+
+/** What of the address a list is asked with. */
+export function queryFrom(state: ListState, names: readonly string[]): Readonly<Record<string, QueryValue>> {
+  const query: Record<string, QueryValue> = { limit: state.limit, offset: state.offset, sort: state.sort?.split(',') };
+  for (const name of names) query[name] = state.all.get(name) ?? undefined;
+  return query;
 }
