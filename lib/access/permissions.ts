@@ -29,6 +29,7 @@ export const PERMISSIONS = {
   delete_template: { does: 'delete templates', roles: [ADMINISTRATOR] },
   read_audit: { does: 'read the audit trail', roles: [ADMINISTRATOR, 'manager'] },
   diagnose: { does: 'examine the deployment', roles: [ADMINISTRATOR, 'manager'] },
+  write_subscription: { does: 'write notification subscriptions', roles: [ADMINISTRATOR] },
   write_vault: { does: 'write or delete vaults', roles: [ADMINISTRATOR] },
 } as const satisfies Record<string, { does: string; roles: readonly Role[] }>;
 

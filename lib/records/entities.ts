@@ -10,6 +10,8 @@ import { KEY_ALGORITHMS, KEY_STATES, MATERIAL_KINDS, WORK_CAUSES } from '../keys
 import type { KeyInstance, KeyVersion, ManagedKey, WrappedMaterial } from '../keys/key.ts';
 import { HEALTH_STATUSES, KEYSTORE_TYPES } from '../keystores/keystore.ts';
 import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
+import { NOTICE_FLAGS, SUBSCRIPTION_STATES, SUBSCRIPTION_TYPES } from '../notices/subscription.ts';
+import type { LastDelivery, Subscription } from '../notices/subscription.ts';
 import { TEMPLATE_STATES, TEMPLATE_TYPES } from '../templates/template.ts';
 import type { Template } from '../templates/template.ts';
 import type { Vault, VaultCounters } from '../vaults/vault.ts';
@@ -260,6 +262,24 @@ const historyEntry = itemCodec<HistoryEntry>('entry of a history', () => {
   ]);
 });
 
+const subscription = itemCodec<Subscription>('notification subscription', () =>
+  z.object({
+    id: text,
+    revision: count,
+    vaultId: text,
+    name: text,
+    type: z.enum(SUBSCRIPTION_TYPES),
+    state: z.enum(SUBSCRIPTION_STATES),
+    target: text,
+    flags: z.array(z.enum(NOTICE_FLAGS)),
+    ...authored,
+  }),
+);
+
+const lastDelivery = itemCodec<LastDelivery>('latest delivery', () =>
+  z.object({ subscriptionId: text, at: instant, noticeId: text, error: maybe(text) }),
+);
+
 const approval = itemCodec<Approval>('approval', () =>
   z.object({
     id: text,
@@ -298,6 +318,8 @@ export const READ = {
   keyInstance: (item: RawItem) => keyInstance.decode(item),
   observed: (item: RawItem) => observed.decode(item),
   historyEntry: (item: RawItem) => historyEntry.decode(item),
+  subscription: (item: RawItem) => subscription.decode(item),
+  lastDelivery: (item: RawItem) => lastDelivery.decode(item),
   approval: (item: RawItem) => approval.decode(item),
   counters: (item: RawItem | undefined): VaultCounters => counters.decode(item ?? {}),
 } as const;
@@ -377,6 +399,16 @@ export const STORED = {
           flag_pk: INDEX_KEY.flaggedInVault(value.vaultId),
           flag_sk: `${value.keystoreSyncFlag}#${value.keyId}#${value.keystoreId}`,
         }),
+  }),
+  subscription: (value: Subscription): StoredItem => ({
+    ...ITEM.subscription(value.id),
+    ...subscription.encode(value),
+    vault_pk: INDEX_KEY.subscriptionsOfVault(value.vaultId),
+    vault_sk: `${value.name}#${value.id}`,
+  }),
+  lastDelivery: (value: LastDelivery): StoredItem => ({
+    ...ITEM.lastDelivery(value.subscriptionId),
+    ...lastDelivery.encode(value),
   }),
   historyEntry: (value: HistoryEntry): StoredItem => {
     const at = value.at.toISOString();

@@ -28,6 +28,9 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | head of the audit chain | AUDIT#vault id           | HEAD                          |                      |
  * | key that was adopted    | ADOPTED#id in keystore   | ADOPTED                       |                      |
  * | request for approval    | APPROVAL#id              | APPROVAL                      | by_vault             |
+ * | notification subscript. | SUBSCRIPTION#id          | SUBSCRIPTION                  | by_vault             |
+ * | its sealed secret       | SUBSCRIPTION#id          | SECRET                        |                      |
+ * | its latest delivery     | SUBSCRIPTION#id          | DELIVERY                      |                      |
  * | vault with a trail      | AUDITED                  | vault id                      |                      |
  * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
  * | attempt told late       | LATE-ATTEMPTS            | at#id                         |                      |
@@ -85,6 +88,9 @@ export const ITEM = {
   /** Holds a key that was made outside Shearline for the managed key that adopted it. */
   adopted: (idInKeystore: string): ItemKey => ({ pk: `ADOPTED#${idInKeystore}`, sk: 'ADOPTED' }),
   approval: (id: string): ItemKey => ({ pk: `APPROVAL#${id}`, sk: 'APPROVAL' }),
+  subscription: (id: string): ItemKey => ({ pk: `SUBSCRIPTION#${id}`, sk: 'SUBSCRIPTION' }),
+  subscriptionSecret: (id: string): ItemKey => ({ pk: `SUBSCRIPTION#${id}`, sk: 'SECRET' }),
+  lastDelivery: (id: string): ItemKey => ({ pk: `SUBSCRIPTION#${id}`, sk: 'DELIVERY' }),
   /** Stays when the vault is deleted, as its trail does. */
   audited: (vaultId: string): ItemKey => ({ pk: 'AUDITED', sk: vaultId }),
   /** An attempt that could not be written into its trail at once. `at` as in `history`. */
@@ -110,6 +116,7 @@ export const INDEX_KEY = {
   templatesOfVault: (vaultId: string) => `TEMPLATES#${vaultId}`,
   keystoresOfVault: (vaultId: string) => `KEYSTORES#${vaultId}`,
   approvalsOfVault: (vaultId: string) => `APPROVALS#${vaultId}`,
+  subscriptionsOfVault: (vaultId: string) => `SUBSCRIPTIONS#${vaultId}`,
   /** What events of AWS name: the instances whose key in the keystore has this ARN. */
   instancesBoundTo: (arn: string) => `BOUND#${arn}`,
   /** Instances and what was observed of them lie side by side, ordered by key. */

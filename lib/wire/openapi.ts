@@ -14,6 +14,7 @@ import * as history from './history.ts';
 import * as keys from './keys.ts';
 import * as keystoreTypes from './keystore-types.ts';
 import * as keystores from './keystores.ts';
+import * as notifications from './notifications.ts';
 import * as openWork from './open-work.ts';
 import { OPERATIONS } from './operations.ts';
 import type { Operation, OperationId } from './operations.ts';
@@ -28,6 +29,10 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 /** The models by their names in the contract: those of requests, and of both directions. */
 export const REQUEST_MODELS = {
   RedriveOpenWork: openWork.redriveOpenWork,
+  CreateNotificationSubscription: notifications.createSubscription,
+  CreateWebhookSubscription: notifications.createWebhook,
+  CreateSnsSubscription: notifications.createSns,
+  UpdateNotificationSubscription: notifications.updateSubscription,
   AdoptKey: unmanagedKeys.adoptKey,
   CreateManagedKey: keys.createManagedKey,
   UpdateManagedKey: keys.updateManagedKey,
@@ -119,6 +124,9 @@ export const ANSWER_MODELS = {
   AutoRepairPreview: autoRepair.autoRepairPreview,
   KeyDecision: history.keyDecision,
   KeyHistory: history.keyHistory,
+  NotificationSubscription: notifications.subscription,
+  NotificationSubscriptionList: notifications.subscriptionList,
+  NotificationSubscriptionTest: notifications.subscriptionTest,
   Drift: history.drift,
   DriftSummary: history.driftSummary,
   Diagnosis: doctor.diagnosis,

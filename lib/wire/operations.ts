@@ -32,6 +32,14 @@ import { diagnosis } from './doctor.ts';
 import { drift, driftQuery, keyHistory, keyHistoryQuery } from './history.ts';
 import { keystoreTypeList } from './keystore-types.ts';
 import { later } from '../later.ts';
+import {
+  createSubscription,
+  subscription,
+  subscriptionList,
+  subscriptionQuery,
+  subscriptionTest,
+  updateSubscription,
+} from './notifications.ts';
 import { openWorkList, openWorkQuery, redriveOpenWork, redrivenWork } from './open-work.ts';
 import { adoptKey, unmanagedKeyList, unmanagedKeyQuery } from './unmanaged-keys.ts';
 import { createTemplate, template, templateList, templateQuery, updateTemplate } from './templates.ts';
@@ -601,6 +609,72 @@ export const EXTENSIONS = {
     answer: redrivenWork,
     ifMatch: false,
     actions: ['align_key'],
+  },
+  ListNotificationSubscriptions: {
+    method: 'GET',
+    path: '/api/v4/notification_subscriptions',
+    summary: "List who is told of a vault's drift",
+    query: subscriptionQuery,
+    body: noBody,
+    success: 200,
+    answer: subscriptionList,
+    ifMatch: false,
+    actions: ['list'],
+  },
+  CreateNotificationSubscription: {
+    method: 'POST',
+    path: '/api/v4/notification_subscriptions',
+    summary: "Have a webhook or a topic of SNS told of a vault's drift",
+    query: none,
+    body: createSubscription,
+    success: 201,
+    answer: subscription,
+    ifMatch: false,
+    actions: ['write_subscription'],
+  },
+  GetNotificationSubscription: {
+    method: 'GET',
+    path: '/api/v4/notification_subscriptions/{id}',
+    summary: 'Read a notification subscription, with how its latest notice fared',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: subscription,
+    ifMatch: false,
+    actions: ['read'],
+  },
+  UpdateNotificationSubscription: {
+    method: 'PATCH',
+    path: '/api/v4/notification_subscriptions/{id}',
+    summary: 'Edit a notification subscription, or switch it off and on',
+    query: none,
+    body: updateSubscription,
+    success: 200,
+    answer: subscription,
+    ifMatch: true,
+    actions: ['write_subscription'],
+  },
+  DeleteNotificationSubscription: {
+    method: 'DELETE',
+    path: '/api/v4/notification_subscriptions/{id}',
+    summary: 'End a notification subscription',
+    query: none,
+    body: noBody,
+    success: 204,
+    answer: undefined,
+    ifMatch: true,
+    actions: ['write_subscription'],
+  },
+  TestNotificationSubscription: {
+    method: 'POST',
+    path: '/api/v4/notification_subscriptions/{id}/test',
+    summary: 'Send a notice of nothing, now, and say whether it was taken',
+    query: none,
+    body: noBody,
+    success: 200,
+    answer: subscriptionTest,
+    ifMatch: false,
+    actions: ['write_subscription'],
   },
   VerifyAudit: {
     method: 'GET',

@@ -58,6 +58,6 @@ export const LOCAL_QUEUES: readonly LocalQueue[] = [
     maximumConcurrency: 20,
     visibilitySeconds: 180,
     localVisibilitySeconds: 30,
-    maxReceiveCount: 12,
+    maxReceiveCount: 16,
   },
 ];

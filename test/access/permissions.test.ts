@@ -39,6 +39,7 @@ const TABLE: Record<Action, string> = {
   write_vault: '---V-',
   // Beyond the contract.
   read_audit: '---VM',
+  write_subscription: '---V-',
   diagnose: '---VM',
 };
 

@@ -1,0 +1,374 @@
+import { createHmac } from 'node:crypto';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import noticeSchema from '../../docs/schemas/notice.json' with { type: 'json' };
+import eventSchema from '../../docs/schemas/key-flag-changed.json' with { type: 'json' };
+import type { FlagChangedDetail, NoticeBody } from '../../lib/notices/notice.ts';
+import type { WireDrift } from '../../lib/wire/history.ts';
+import type { WireManagedKey } from '../../lib/wire/keys.ts';
+import type { WireSubscription } from '../../lib/wire/notifications.ts';
+import { expectStatus } from '../../sandbox/api-client.ts';
+import type { ApiClient, Json } from '../../sandbox/api-client.ts';
+import { mapStream } from '../../sandbox/dynamodb-stream.ts';
+import type { StreamMapping } from '../../sandbox/dynamodb-stream.ts';
+import { OWN_BUS } from '../../sandbox/event-bridge/rules.ts';
+import { startEventBridge } from '../../sandbox/event-bridge/server.ts';
+import type { LocalEventBridge } from '../../sandbox/event-bridge/server.ts';
+import { startInbox } from '../../sandbox/inbox/server.ts';
+import type { Inbox, Received } from '../../sandbox/inbox/server.ts';
+import { mapEventSource } from '../../sandbox/sqs/event-source-mapping.ts';
+import type { EventSourceMapping } from '../../sandbox/sqs/event-source-mapping.ts';
+import { LOCAL_QUEUES } from '../../sandbox/sqs/queues.ts';
+import { startSqs } from '../../sandbox/sqs/server.ts';
+import type { LocalSqs } from '../../sandbox/sqs/server.ts';
+import { STREAM_TARGETS } from '../../sandbox/stream-targets.ts';
+import { startApi } from './api.ts';
+import type { TestApi } from './api.ts';
+import { scanFleet } from './scan.ts';
+import { create, keystoreBody, templateBody } from './world.ts';
+
+const SECRET = 'a-secret-of-at-least-thirty-two-characters';
+const QUEUES = LOCAL_QUEUES.filter(({ name }) => /notices|deliveries/.test(name));
+
+let api: TestApi;
+let ada: ApiClient;
+let vault: string;
+let keystore: string;
+let inbox: Inbox;
+let sqs: LocalSqs;
+let bus: LocalEventBridge;
+let stream: StreamMapping;
+const mappings: EventSourceMapping[] = [];
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  [inbox, sqs, bus] = await Promise.all([
+    startInbox(),
+    startSqs({ queues: QUEUES }),
+    startEventBridge({
+      rules: [],
+      buses: [OWN_BUS],
+      invoke: () => Promise.resolve(),
+      complain: (sentence) => complaints.push(sentence),
+    }),
+  ]);
+  api = await startApi({
+    AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+    AWS_ENDPOINT_URL_SNS: inbox.endpoint,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: bus.endpoint,
+    EVENT_BUS: OWN_BUS,
+    NOTICES_QUEUE: 'shearline-dev-notices.fifo',
+    DELIVERIES_QUEUE: 'shearline-dev-deliveries.fifo',
+    NOTICE_WINDOW_SECONDS: '1',
+    ALLOW_INSECURE_KEYSTORE_ENDPOINTS: 'true',
+    PUBLIC_URL: 'https://keys.example.org',
+  });
+  const handlers: Record<string, (event: never) => Promise<unknown>> = {
+    changes: (await import('../../functions/changes.ts')).handler,
+    notices: (await import('../../functions/notices.ts')).handler,
+    deliveries: (await import('../../functions/deliveries.ts')).handler,
+  };
+  const invoke = async (name: string, event: unknown) => handlers[name]?.(event as never);
+  const complain = (sentence: string) => complaints.push(sentence);
+  const [target] = STREAM_TARGETS;
+  if (target === undefined) throw new Error('Nobody follows the table.');
+  stream = await mapStream({
+    place: {
+      endpoint: process.env['DYNAMODB_ENDPOINT'] ?? '',
+      table: process.env['TABLE_NAME'] ?? '',
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    },
+    target,
+    positionFile: undefined,
+    invoke,
+    complain,
+  });
+  for (const queue of QUEUES) {
+    mappings.push(mapEventSource({ endpoint: sqs.endpoint, queueUrl: sqs.urlOf(queue.name), queue, invoke, complain }));
+  }
+  ada = api.client(await api.token(['vault_administrator', 'key_custodian_creator', 'key_custodian_deployer']));
+  vault = await create(ada, 'vaults', { name: 'Noticed' });
+  keystore = await create(ada, 'keystores', keystoreBody(vault, 'kms'));
+  await create(ada, 'templates', templateBody(vault, 'aes'));
+});
+afterAll(async () => {
+  await stream.close();
+  await Promise.all(mappings.map((mapping) => mapping.close()));
+  await Promise.all([inbox.close(), sqs.close(), bus.close(), api.close()]);
+});
+beforeEach(() => {
+  inbox.answerWith(204);
+});
+
+const newKey = async (label: string, inVault = vault) => {
+  const id = await create(ada, 'managed_keys', { vault: { id: inVault }, template_name: 'aes', label });
+  const { body } = await expectStatus(ada, 200, { method: 'GET', path: `/managed_keys/${id}` });
+  return { id, arn: (body as WireManagedKey).status_in_keystores[0]?.key_id_in_keystore ?? '' };
+};
+const scan = () => scanFleet();
+const subscribe = (body: Readonly<Record<string, Json>>) =>
+  create(ada, 'notification_subscriptions', { vault: { id: vault }, type: 'webhook', secret: SECRET, ...body });
+const read = async (id: string) =>
+  (await expectStatus(ada, 200, { method: 'GET', path: `/notification_subscriptions/${id}` })).body as WireSubscription;
+const end = (id: string) =>
+  expectStatus(ada, 204, { method: 'DELETE', path: `/notification_subscriptions/${id}`, ifMatch: '*' });
+const at = (path: string) => inbox.received.filter(({ target }) => target === path);
+const noticeIn = ({ body }: Received) => JSON.parse(body) as NoticeBody;
+const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 15_000, interval: 25 });
+const eventsOf = (id: string) =>
+  bus.events(OWN_BUS).filter(({ detail }) => (detail as FlagChangedDetail).key.id === id);
+
+const ajv = new Ajv2020({ strict: true, allErrors: true });
+formats.default(ajv);
+const isEvent = ajv.compile(eventSchema);
+const isNotice = ajv.compile(noticeSchema);
+
+describe('a change of a flag', () => {
+  it('is an event on the bus, as its schema says, and an unchanged finding is none', async () => {
+    const { id, arn } = await newKey('announced');
+    await api.kms.operator.disable(arn);
+    await scan();
+    await scan();
+    await eventually(() => {
+      expect(eventsOf(id)).toHaveLength(2);
+    });
+    for (const event of eventsOf(id)) {
+      expect(event).toMatchObject({ source: 'shearline', 'detail-type': 'Key Flag Changed' });
+      expect(isEvent(event.detail), ajv.errorsText(isEvent.errors)).toBe(true);
+    }
+    expect(eventsOf(id)[1]?.detail).toMatchObject({
+      vault: { id: vault, name: 'Noticed' },
+      keystore: { id: keystore, name: 'kms' },
+      key: { id, label: 'announced', version: 1 },
+      from: { keystore_sync_flag: 'ok' },
+      to: { keystore_sync_flag: 'out_of_sync', status: 'not_active' },
+      cause: 'scan',
+    });
+  });
+});
+
+describe('an outage', () => {
+  it('of many keys is one notice for each window, signed, as its schema says; and so is its end', async () => {
+    const path = '/webhook/outage';
+    const own = await create(ada, 'vaults', { name: 'Outage' });
+    const kms = await create(ada, 'keystores', keystoreBody(own, 'outage-kms'));
+    await create(ada, 'templates', templateBody(own, 'aes'));
+    const subscription = await subscribe({ vault: { id: own }, name: 'pager', url: `${inbox.endpoint}${path}` });
+    const keys = [];
+    for (let at = 0; at < 12; at += 1) keys.push(await newKey(`outage-${at}`, own));
+    const told = () => at(path).map((received) => noticeIn(received));
+    const outage = api.kms.faults.add({ kind: 'unreachable', region: 'us-east-1' });
+    await scan();
+    const down = await windowsOf(own, 'error');
+    expect([...down.values()].reduce((sum, count) => sum + count)).toBe(keys.length);
+    await eventually(() => {
+      expect(told().map(({ from, came_to }) => [from, came_to.error])).toEqual([...down]);
+    });
+    api.kms.faults.remove(outage);
+    await scan();
+    const up = await windowsOf(own, 'ok');
+    await eventually(() => {
+      const after = told().slice(down.size);
+      expect(after.map(({ from, came_to }) => [from, came_to.ok])).toEqual([...up]);
+    });
+    for (const notice of told()) {
+      expect(notice).toMatchObject({
+        type: 'drift_digest',
+        vault: { id: own, name: 'Outage' },
+        keystore: { id: kms, name: 'outage-kms' },
+      });
+      expect(notice.keys).toBe(notice.changes);
+      expect(notice.examples).toHaveLength(Math.min(10, notice.changes));
+      expect(notice.summary).toMatch(/^Of \d+ keys? in outage-kms, \d+ (could not be asked|became ok)\.$/);
+      expect(notice.all_changes).toMatch(/^https:\/\/keys\.example\.org\/api\/v4\/drift\?since=/);
+    }
+    for (const received of at(path)) {
+      expect(isNotice(noticeIn(received)), ajv.errorsText(isNotice.errors)).toBe(true);
+      const [, seconds = '', mac = ''] =
+        /^t=(\d+),v1=([0-9a-f]{64})$/.exec(received.headers['x-shearline-signature'] ?? '') ?? [];
+      expect(mac).toBe(createHmac('sha256', SECRET).update(`${seconds}.${received.body}`).digest('hex'));
+      expect(received.headers['x-shearline-notice-id']).toBe(noticeIn(received).id);
+      expect(JSON.stringify(received)).not.toContain(SECRET);
+    }
+    await eventually(async () => {
+      expect((await read(subscription)).last_delivery).toMatchObject({ taken: true });
+    });
+    await end(subscription);
+  });
+});
+
+describe('a subscriber', () => {
+  it('that does not take a notice gets it again, the very same, and holds up nobody else', async () => {
+    const [broken, fine] = ['/webhook/broken', 'sns'];
+    const ids = [
+      await subscribe({ name: 'broken', url: `${inbox.endpoint}${broken}` }),
+      await create(ada, 'notification_subscriptions', {
+        vault: { id: vault },
+        type: 'sns',
+        name: fine,
+        topic_arn: inbox.topicArn,
+      }),
+    ];
+    inbox.answerWith(500);
+    const { arn } = await newKey('retried');
+    await api.kms.operator.disable(arn);
+    await scan();
+    await eventually(() => {
+      expect(at(inbox.topicArn)).toHaveLength(1);
+      expect(at(broken)).toHaveLength(1);
+    });
+    expect(at(inbox.topicArn)[0]?.headers['subject']).toBe('Shearline: Of 1 key in kms, 1 went out of sync.');
+    await eventually(async () => {
+      expect((await read(ids[0] ?? '')).last_delivery).toMatchObject({
+        taken: false,
+        error: 'The webhook answered 500.',
+      });
+    });
+    inbox.answerWith(204);
+    await eventually(() => {
+      expect(at(broken).length).toBeGreaterThan(1);
+    });
+    expect(new Set(at(broken).map(({ body }) => body)).size).toBe(1);
+    expect(at(inbox.topicArn)).toHaveLength(1);
+    for (const id of ids) await end(id);
+  });
+
+  it('is told only what it asked for, and nothing while it is switched off', async () => {
+    const onlyErrors = await subscribe({ name: 'errors', url: `${inbox.endpoint}/webhook/errors`, flags: ['error'] });
+    const off = await subscribe({ name: 'off', url: `${inbox.endpoint}/webhook/off`, state: 'disabled' });
+    const all = await subscribe({ name: 'all', url: `${inbox.endpoint}/webhook/all` });
+    const { arn } = await newKey('filtered');
+    await api.kms.operator.disable(arn);
+    await scan();
+    await eventually(() => {
+      expect(at('/webhook/all')).toHaveLength(1);
+    });
+    expect([at('/webhook/errors'), at('/webhook/off')]).toEqual([[], []]);
+    for (const id of [onlyErrors, off, all]) await end(id);
+  });
+
+  it('can be tried without anything happening', async () => {
+    const id = await subscribe({ name: 'tried', url: `${inbox.endpoint}/webhook/tried` });
+    const path = `/notification_subscriptions/${id}/test`;
+    expect((await expectStatus(ada, 200, { method: 'POST', path })).body).toEqual({ taken: true });
+    expect(at('/webhook/tried').map(noticeIn)).toMatchObject([{ type: 'test', changes: 0 }]);
+    inbox.answerWith(403);
+    expect((await expectStatus(ada, 200, { method: 'POST', path })).body).toEqual({
+      taken: false,
+      error: 'The webhook answered 403.',
+    });
+    await end(id);
+  });
+});
+
+describe('the stream', () => {
+  it('loses nothing when the bus does not answer for a while', async () => {
+    const { id, arn } = await newKey('unheard');
+    await eventually(() => {
+      expect(eventsOf(id)).toHaveLength(1);
+    });
+    const { EventBridgeClient } = await import('@aws-sdk/client-eventbridge');
+    const send = vi.spyOn(EventBridgeClient.prototype, 'send').mockRejectedValue(new Error('no answer'));
+    await api.kms.operator.disable(arn);
+    await scan();
+    await eventually(() => {
+      expect(complaints).toContain('changes: no answer');
+    });
+    send.mockRestore();
+    await eventually(() => {
+      expect(eventsOf(id)).toHaveLength(2);
+    });
+  });
+});
+
+describe('subscribing', () => {
+  const body = { type: 'webhook', name: 'hook', url: 'https://hooks.example.org/x', secret: SECRET };
+  const post = (given: object, status: number, client = ada) =>
+    expectStatus(client, status, {
+      method: 'POST',
+      path: '/notification_subscriptions',
+      body: { vault: { id: vault }, ...given },
+    });
+
+  it('keeps the secret as ciphertext and never answers it; its placeholder in a change leaves it', async () => {
+    const id = await subscribe({ name: 'kept', url: `${inbox.endpoint}/webhook/kept` });
+    expect(await read(id)).toMatchObject({
+      secret: '********',
+      url: `${inbox.endpoint}/webhook/kept`,
+      state: 'enabled',
+    });
+    expect((await api.items()).join('\n')).not.toContain(SECRET);
+    const path = `/notification_subscriptions/${id}`;
+    const { etag } = await expectStatus(ada, 200, { method: 'GET', path });
+    await expectStatus(ada, 200, {
+      method: 'PATCH',
+      path,
+      ifMatch: etag ?? '',
+      body: { secret: '********', name: 'renamed', flags: ['ok'] },
+    });
+    await expectStatus(ada, 412, { method: 'PATCH', path, ifMatch: etag ?? '', body: { name: 'late' } });
+    expect(await read(id)).toMatchObject({ name: 'renamed', flags: ['ok'] });
+    await expectStatus(ada, 200, { method: 'POST', path: `${path}/test` });
+    const [received] = at('/webhook/kept');
+    const [, seconds = '', mac = ''] = /^t=(\d+),v1=(.+)$/.exec(received?.headers['x-shearline-signature'] ?? '') ?? [];
+    expect(mac).toBe(
+      createHmac('sha256', SECRET)
+        .update(`${seconds}.${received?.body ?? ''}`)
+        .digest('hex'),
+    );
+    await end(id);
+    await expectStatus(ada, 404, { method: 'GET', path });
+  });
+
+  it('is for the administrator of the vault', async () => {
+    for (const role of ['key_custodian_creator', 'key_custodian_deployer', 'manager', 'reader']) {
+      await post(body, 403, api.client(await api.token([`${role}@${vault}`])));
+    }
+    const stranger = api.client(await api.token(['vault_administrator@00000000-0000-4000-8000-00000000000a']));
+    await post(body, 404, stranger);
+    const id = await subscribe({ name: 'hidden', url: `${inbox.endpoint}/webhook/hidden` });
+    await expectStatus(stranger, 404, { method: 'GET', path: `/notification_subscriptions/${id}` });
+    const { body: list } = await expectStatus(stranger, 200, { method: 'GET', path: '/notification_subscriptions' });
+    expect(list).toMatchObject({ total_count: 0 });
+    await end(id);
+  });
+
+  it.each([
+    ['no secret', { ...body, secret: undefined }],
+    ['a short secret', { ...body, secret: 'short' }],
+    ['a URL with a password', { ...body, url: 'https://a:b@hooks.example.org/' }],
+    ['a file', { ...body, url: 'file:///etc/passwd' }],
+    ['no flags', { ...body, flags: [] }],
+    ['a topic that is a queue', { type: 'sns', name: 'x', topic_arn: 'arn:aws:sqs:us-east-1:111122223333:q' }],
+  ])('is refused with %s', async (_what, given) => {
+    await post(given, 400);
+  });
+
+  it.each([
+    'https://127.0.0.1/x',
+    'https://169.254.169.254/latest',
+    'https://localhost/x',
+    'http://hooks.example.org/x',
+  ])('is refused at %s where that is not allowed for development', async (url) => {
+    vi.stubEnv('ALLOW_INSECURE_KEYSTORE_ENDPOINTS', '');
+    try {
+      await post({ ...body, url }, 400);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+});
+
+/** In which windows how many keys of a vault came to a flag, by when each began: what notices should be about. */
+async function windowsOf(vaultId: string, flag: string): Promise<Map<string, number>> {
+  const path = `/drift?vault.id=${vaultId}&keystore_sync_flag=${flag}&sort=at&limit=1000`;
+  const { changes } = (await expectStatus(ada, 200, { method: 'GET', path })).body as WireDrift;
+  const windows = new Map<string, number>();
+  for (const change of changes.filter(({ from }) => from !== undefined)) {
+    const window = new Date(Math.floor(Date.parse(change.at) / 1000) * 1000).toISOString();
+    windows.set(window, (windows.get(window) ?? 0) + 1);
+  }
+  return windows;
+}
