@@ -46,6 +46,8 @@ const KEY = z.object({
 
 const CREATED = z.object({ id: z.string() });
 
+const NOTICE = z.object({ summary: z.string(), keystore: z.object({ name: z.string() }) });
+
 const HISTORY = z.object({
   entries: z.array(
     z.object({
@@ -311,6 +313,13 @@ async function story(running: Environment): Promise<void> {
   tell.chapter('e', 'A disconnected key store and an unreachable region are errors, never absent keys');
   await operator(EAST).send(new DisconnectCustomKeyStoreCommand({ CustomKeyStoreId: customKeyStoreId }));
   tell.outside(`AWS KMS ${EAST}`, `DisconnectCustomKeyStore ${customKeyStoreId}`);
+  await create(administrator, '/notification_subscriptions', {
+    vault: { id: vault.id },
+    type: 'webhook',
+    name: 'pager',
+    url: `${running.inbox.webhook}/pager`,
+    secret: 'the-secret-of-a-demo-is-no-secret',
+  });
   kms.faults.add({ kind: 'unreachable', region: CENTRAL });
   tell.outside(`AWS KMS ${CENTRAL}`, 'does not answer any more');
   const slow = await scan();
@@ -330,6 +339,13 @@ async function story(running: Environment): Promise<void> {
     'connection_error',
   ]);
   tell.expect(`and nobody was held up: the scan took ${slow.toFixed(1)} s`, slow < 15, true);
+  const notices = await untilTold(running, ['kms-eu', 'hsm-us']);
+  tell.show(notices.map(({ summary, signature }) => `POST /webhook/pager  ${summary}  ${signature.slice(0, 30)}…`));
+  tell.expect(
+    'and whoever subscribed is told, of each keystore and not of each key, signed',
+    [...new Set(notices.map(({ keystore: { name } }) => name))].toSorted(),
+    ['hsm-us', 'kms-eu'],
+  );
   kms.faults.clear();
   await operator(EAST).send(new ConnectCustomKeyStoreCommand({ CustomKeyStoreId: customKeyStoreId }));
   tell.outside('AWS KMS', 'both are back');
@@ -486,6 +502,19 @@ async function story(running: Environment): Promise<void> {
   tell.say('✓ gone from the vault');
 
   await otherCloudsChapter(tell, running, { administrator, creator, deployer });
+}
+
+/** The notices to the webhook, once there is one of each of these keystores. */
+async function untilTold({ inbox }: Environment, keystores: readonly string[]) {
+  for (let waited = 0; ; waited += 50) {
+    const notices = inbox.received.map(({ body, headers }) => ({
+      ...NOTICE.parse(JSON.parse(body)),
+      signature: headers['x-shearline-signature'] ?? '',
+    }));
+    if (keystores.every((name) => notices.some(({ keystore }) => keystore.name === name))) return notices;
+    if (waited > 15_000) throw new ExpectationFailed(`${keystores.join(' and ')} should have been told of`);
+    await wait(50);
+  }
 }
 
 /** Everything is the demo's own: what stands ready for npm start is neither used nor touched. */

@@ -16,6 +16,7 @@ import {
 import type { AwsCredentials } from './aws-accounts.ts';
 import { sandboxClock } from './clock.ts';
 import { startControl } from './control.ts';
+import { mapStream } from './dynamodb-stream.ts';
 import { createTable, DEFAULT_TABLE, startDynamoDb } from './dynamodb.ts';
 import { readEndpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
 import { LOCAL_RULES, OWN_BUS } from './event-bridge/rules.ts';
@@ -23,6 +24,8 @@ import { startEventBridge } from './event-bridge/server.ts';
 import type { Endpoints } from './endpoints.ts';
 import { startFunctions } from './functions.ts';
 import type { LocalFunctions } from './functions.ts';
+import { startInbox } from './inbox/server.ts';
+import type { Inbox } from './inbox/server.ts';
 import { AUDIENCE, ROLES, startIssuer } from './issuer.ts';
 import type { LocalIssuer } from './issuer.ts';
 import { lockFolder } from './lock.ts';
@@ -37,6 +40,7 @@ import { mapEventSource } from './sqs/event-source-mapping.ts';
 import { LOCAL_QUEUES } from './sqs/queues.ts';
 import { startSqs } from './sqs/server.ts';
 import { messageOf, StartProblem } from './start-problem.ts';
+import { STREAM_TARGETS } from './stream-targets.ts';
 
 export interface EnvironmentOptions {
   readonly settings: Settings;
@@ -65,6 +69,8 @@ export interface Environment {
   readonly otherKeystores: OtherClouds['keystores'];
   /** Undefined where SoftHSM 2 is not installed, or another library was given. */
   readonly hsm: LocalHsm | undefined;
+  /** What subscribers get. */
+  readonly inbox: Inbox;
   /** A token of the local issuer. Throws when another issuer was given. */
   mint(options: Parameters<LocalIssuer['mint']>[0]): Promise<string>;
   /** Invokes a function as its schedule would; answers its result, throws what it threw. */
@@ -156,6 +162,8 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     complain,
   });
   await running.add(() => bus.close());
+  const inbox = await startInbox({ port: ports.sns });
+  await running.add(() => inbox.close());
 
   const startDatabase = async (): Promise<{ ended: Promise<unknown> | undefined }> => {
     let ended: Promise<unknown> | undefined;
@@ -196,7 +204,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     const control = await startControl({
       port: ports.control,
       clock,
-      sandboxes: { aws_kms: kms, event_bridge: bus, ...others.sandboxes },
+      sandboxes: { aws_kms: kms, event_bridge: bus, inbox, ...others.sandboxes },
     });
     await running.add(() => control.close());
     await prepareCustody({ endpoint: kmsEndpoint, aws, keyId: custodyKeyId, create: true });
@@ -255,6 +263,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         RATE_LIMIT_PER_MINUTE: '0',
         DESTROY_COOL_DOWN_HOURS: '0',
         SCAN_RATE: 'rate(1 minute)',
+        NOTICE_WINDOW_SECONDS: '2',
         SCHEDULES: String(options.schedules),
         PUBLIC_URL: api,
         ...given(settings.environment, FUNCTION_SETTINGS),
@@ -269,6 +278,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
         AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
         AWS_ENDPOINT_URL_EVENTBRIDGE: bus.endpoint,
+        AWS_ENDPOINT_URL_SNS: inbox.endpoint,
         AWS_ENDPOINT_URL_LAMBDA: `http://${LOOPBACK}:${ports.invoke}`,
         AWS_REGION: aws.region,
         ...(settings.kmsEndpoint === undefined ? otherCloudEnvironment(ports) : {}),
@@ -298,6 +308,18 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
   ]);
   local.functions = functions;
   progress(`EventBridge   ${bus.endpoint}  bus ${OWN_BUS}`);
+  // A table of somebody else's is not made to have a stream.
+  for (const target of settings.dynamodbEndpoint === undefined ? STREAM_TARGETS : []) {
+    const mapping = await mapStream({
+      place: { endpoint: dynamodbEndpoint, table, region: aws.region, credentials: aws.credentials },
+      target,
+      positionFile: fileOf(`stream-${target.function}.json`),
+      invoke: async (name, event) => invoke(name, event),
+      complain,
+    });
+    await running.add(() => mapping.close());
+  }
+  progress(`Notices       webhook ${inbox.webhook}, SNS topic ${inbox.topicArn}`);
   const endEvents = clouds?.kms.on('event', (event) => {
     bus.emit(event);
   });
@@ -333,6 +355,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
     customKeyStoreId: clouds?.customKeyStoreId,
     otherKeystores: [...(clouds?.others.keystores ?? []), ...(hsm === undefined ? [] : [hsm.keystore])],
     hsm,
+    inbox,
     mint: (wanted) => {
       if (issuer === undefined) throw new Error('Tokens come from the issuer that OIDC_ISSUER names');
       return issuer.mint(wanted);
@@ -522,6 +545,7 @@ const FUNCTION_SETTINGS = [
   'SCAN_CONCURRENCY',
   'PUBLIC_URL',
   'SCAN_RATE',
+  'NOTICE_WINDOW_SECONDS',
   'LOG_LEVEL',
 ] as const;
 

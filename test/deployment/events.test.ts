@@ -8,6 +8,7 @@ import forward from '../../deploy/events/forward.json' with { type: 'json' };
 import keyEvents from '../../deploy/events/key-events.json' with { type: 'json' };
 import { LOCAL_RULES, OWN_BUS } from '../../sandbox/event-bridge/rules.ts';
 import { LOCAL_QUEUES } from '../../sandbox/sqs/queues.ts';
+import { STREAM_TARGETS } from '../../sandbox/stream-targets.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -21,6 +22,7 @@ const SERVICE = z.object({
           eventBridge: z.optional(
             z.object({ eventBus: z.optional(z.object({ Ref: z.string() })), pattern: z.unknown() }),
           ),
+          stream: z.optional(z.object({ batchSize: z.number(), filterPatterns: z.array(z.unknown()) })),
           sqs: z.optional(
             z.object({
               arn: GET_ATT,
@@ -95,17 +97,26 @@ describe('what connects events and functions in serverless.yml', () => {
     );
     const byName = (a: { name: unknown }, b: { name: unknown }) => (String(a.name) < String(b.name) ? -1 : 1);
     expect(deployed.sort(byName)).toEqual(
-      LOCAL_QUEUES.filter((queue) => queue.function in service.functions)
-        .map(({ name, function: target, batchSize, maximumConcurrency, visibilitySeconds, maxReceiveCount }) => ({
+      LOCAL_QUEUES.map(
+        ({ name, function: target, batchSize, maximumConcurrency, visibilitySeconds, maxReceiveCount }) => ({
           name,
           function: target,
           batchSize,
           maximumConcurrency,
           visibilitySeconds,
           maxReceiveCount,
-        }))
-        .sort(byName),
+        }),
+      ).sort(byName),
     );
+  });
+
+  test('is the functions that get the changes of the table, by the filter that a local start has', () => {
+    const deployed = Object.entries(service.functions).flatMap(([name, { events }]) =>
+      events.flatMap(({ stream }) =>
+        stream === undefined ? [] : [{ function: name, filter: stream.filterPatterns[0], batchSize: stream.batchSize }],
+      ),
+    );
+    expect(deployed).toEqual(STREAM_TARGETS);
   });
 
   test('and what other accounts deploy forwards the same events', () => {
