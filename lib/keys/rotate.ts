@@ -57,18 +57,25 @@ export function decideRotation(
   };
   const inPlace = kindOf(key.keystoreType).rotatesInPlace(key.spec);
   const before = partition.instances.filter(({ version }) => version === key.version);
+  // Where a create was sent in place of a key that is gone, that key is the version's own, and the next version gets another.
+  const continues = ({ binding, createSentAt }: KeyInstance) =>
+    inPlace && binding !== undefined && createSentAt === undefined;
   const oldState = key.deactivateOnRotation ? 'deactivated' : key.state;
   const added = before.map((instance) => {
     const fresh: KeyInstance = {
       ...newInstance(next, instance.keystoreId, by.now),
       removedByUser: instance.removedByUser,
     };
-    const continues = inPlace && instance.binding !== undefined;
-    return decided(continues ? { ...fresh, binding: instance.binding, rotating: true } : fresh, next, 'rotate', by.now);
+    return decided(
+      continues(instance) ? { ...fresh, binding: instance.binding, rotating: true } : fresh,
+      next,
+      'rotate',
+      by.now,
+    );
   });
   const changed = before.map((instance) =>
     decided(
-      { ...instance, current: false, outgrown: inPlace && instance.binding !== undefined },
+      { ...instance, current: false, outgrown: continues(instance) },
       { ...next, state: oldState },
       'rotate',
       by.now,

@@ -145,6 +145,22 @@ describe('a rotation', () => {
     });
   });
 
+  it('while a key is made anew in place of one that is gone gives both versions keys of their own, and sync cares for both', async () => {
+    const { id } = await deployment.create(place, 'made-anew-meanwhile');
+    deployment.kms.operator.purge(deployment.keyInAws(id, FIRST).arn);
+    deployment.kms.faults.add({ kind: 'denied', operation: 'CreateAlias', region: FIRST, times: 1 });
+    await deployment.sync(id);
+    await rotated(id);
+    await deployment.settle();
+    const keys = deployment.keysInAws(id, FIRST);
+    expect(keys.map(({ tags }) => tags['shearline:version']).toSorted()).toEqual(['1', '2']);
+    for (const { arn } of keys) await deployment.kms.operator.disable(arn);
+    await deployment.sync(id);
+    await deployment.settle();
+    expect(deployment.keysInAws(id, FIRST).map(({ state }) => state)).toEqual(['Enabled', 'Enabled']);
+    await expectWell(id);
+  });
+
   const ANEW: readonly (readonly [string, FaultKind])[] = [
     ['CreateKey', 'reset_after'],
     ['ImportKeyMaterial', 'reset_after'],
