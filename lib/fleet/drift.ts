@@ -5,13 +5,16 @@ import type { Observed } from '../drift/observed.ts';
 import type { FlagChange } from '../history/entry.ts';
 import { changesIn, placeOf } from '../history/read.ts';
 import { presentChange } from '../history/view.ts';
-import type { Keystore } from '../keystores/keystore.ts';
+import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
 import { isAnyOf, vaultIds } from '../list.ts';
 import { nextPage } from '../history/pages.ts';
 import type { Database } from '../records/database.ts';
 import { READ } from '../records/entities.ts';
+import { scopeOf } from '../pace/scope.ts';
 import { keystoresOfVault, readKeystoreHealth } from '../records/reading.ts';
 import { INDEX_KEY } from '../records/table.ts';
+import { readSweep } from '../sweep/state.ts';
+import type { SweepState } from '../sweep/state.ts';
 import type { WireDrift } from '../wire/history.ts';
 import type { QueryOf } from '../wire/operations.ts';
 
@@ -124,9 +127,20 @@ async function howItStands(
   const keystores = (await pMap(vaults, (vaultId) => keystoresOfVault(database, vaultId), { concurrency: 8 }))
     .flat()
     .filter(({ id }) => isAnyOf(wanted, id));
+  const sweeps = new Map<string, Promise<SweepState | undefined>>();
+  const sweepOf = (keystore: Keystore) => {
+    const scope = scopeOf(keystore);
+    const sweep = sweeps.get(scope) ?? readSweep(database, scope);
+    sweeps.set(scope, sweep);
+    return sweep;
+  };
   const [flags, presented] = await Promise.all([
     countFlagged(database, vaults, wanted),
-    pMap(keystores, (keystore) => presentKeystore(database, keystore, baseUrl), { concurrency: 16 }),
+    pMap(
+      keystores,
+      async (keystore) => presentKeystore(keystore, await health(database, keystore), await sweepOf(keystore), baseUrl),
+      { concurrency: 16 },
+    ),
   ]);
   return {
     flagged: flags.total,
@@ -135,12 +149,15 @@ async function howItStands(
   };
 }
 
-async function presentKeystore(
-  database: Database,
+const health = (database: Database, { id }: Keystore) => readKeystoreHealth(database, id);
+
+function presentKeystore(
   keystore: Keystore,
+  health: KeystoreHealth | undefined,
+  sweep: SweepState | undefined,
   baseUrl: string,
-): Promise<Omit<KeystoreSummary, 'flags'>> {
-  const health = await readKeystoreHealth(database, keystore.id);
+): Omit<KeystoreSummary, 'flags'> {
+  const last_sweep = sweep === undefined ? undefined : presentSweep(sweep, keystore.id);
   return {
     id: keystore.id,
     name: keystore.name,
@@ -149,6 +166,23 @@ async function presentKeystore(
     health_status: health?.status ?? 'pending_check',
     ...(health === undefined || health.message === '' ? {} : { message: health.message }),
     ...(health?.lastHeartbeat === undefined ? {} : { last_heartbeat: health.lastHeartbeat.toISOString() }),
+    ...(last_sweep === undefined ? {} : { last_sweep }),
+  };
+}
+
+function presentSweep(sweep: SweepState, keystoreId: string): KeystoreSummary['last_sweep'] {
+  const swept = sweep.keystores[keystoreId];
+  if (swept === undefined) return undefined;
+  const { keys, flags, settling } = swept.scan;
+  return {
+    started_at: sweep.startedAt.toISOString(),
+    ...(sweep.finishedAt === undefined ? {} : { finished_at: sweep.finishedAt.toISOString() }),
+    ...(sweep.etaSeconds === undefined ? {} : { eta_seconds: Math.ceil(sweep.etaSeconds) }),
+    keys,
+    ok: flags.ok,
+    out_of_sync: flags.out_of_sync,
+    error: flags.error,
+    settling,
   };
 }
 

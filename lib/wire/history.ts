@@ -128,6 +128,25 @@ const flagged = later(() =>
   }),
 );
 
+const lastSweep = later(() =>
+  z
+    .strictObject({
+      started_at: dateTime(),
+      finished_at: z.optional(dateTime().check(z.describe('Absent while it is under way.'))),
+      eta_seconds: z.optional(
+        z
+          .int()
+          .check(z.describe('Until the end of the sweep of all keystores that share its quota, at the pace of now.')),
+      ),
+      keys: z.int(),
+      ok: z.int(),
+      out_of_sync: z.int(),
+      error: z.int(),
+      settling: z.int().check(z.describe('Not judged: changed by us a moment before.')),
+    })
+    .check(z.describe('What the latest sweep found there so far; absent before the first.')),
+);
+
 export const driftSummary = later(() =>
   z.strictObject({
     flagged: z.int().check(z.describe('Keys in keystores whose flag is not ok now.')),
@@ -143,6 +162,7 @@ export const driftSummary = later(() =>
         health_status: z.enum(HEALTH_STATUSES),
         message: z.optional(z.string()),
         last_heartbeat: z.optional(dateTime()),
+        last_sweep: z.optional(lastSweep()),
         flags: z.array(flagged()).check(z.describe('What is not ok now, most frequent first.')),
       }),
     ),

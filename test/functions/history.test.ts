@@ -211,6 +211,15 @@ describe('the drift of the fleet', () => {
         health_status: 'ok',
         message: 'AWS KMS in us-east-1 answers.',
         last_heartbeat: expect.any(String) as string,
+        last_sweep: {
+          started_at: expect.any(String) as string,
+          finished_at: expect.any(String) as string,
+          keys: 3,
+          ok: 1,
+          out_of_sync: 2,
+          error: 0,
+          settling: 0,
+        },
         flags: [
           {
             status: 'not_active',
