@@ -91,13 +91,22 @@ const ALARMS: Readonly<Record<string, Alarm>> = {
     ...own('SweepAge'),
     statistic: 'Maximum',
     above: 7_200,
-    period: 5 * MINUTE,
-    times: 3,
+    period: 15 * MINUTE,
+    times: 1,
+    silence: 'breaching',
+  },
+  KeysOutOfSync: {
+    says: 'Keys are out of sync with what was decided.',
+    ...own('KeysOutOfSync'),
+    statistic: 'Maximum',
+    above: 0,
+    period: 15 * MINUTE,
+    times: 2,
     silence: 'notBreaching',
   },
-  Drift: {
-    says: 'Keys are out of sync with what was decided, or their keystores cannot be asked.',
-    ...own('FlaggedKeys'),
+  KeysNotAsked: {
+    says: 'Keys could not be looked at: their keystore does not answer, or refuses.',
+    ...own('KeysNotAsked'),
     statistic: 'Maximum',
     above: 0,
     period: 15 * MINUTE,
@@ -193,8 +202,8 @@ export function dashboardOf(watched: Watched): Record<string, Template> {
   const { service, stage, functions, queues } = watched;
   const body = {
     widgets: [
-      graph(0, 0, 'Keys', [own('FlaggedKeys'), own('GivenUpWork')], 'Maximum'),
-      graph(8, 0, 'Work in keystores', [own('OpenWork'), own('ResumedWork')], 'Maximum'),
+      graph(0, 0, 'Keys', [own('KeysSwept'), own('KeysOutOfSync'), own('KeysNotAsked')], 'Maximum'),
+      graph(8, 0, 'Work in keystores', [own('OpenWork'), own('ResumedWork'), own('GivenUpWork')], 'Maximum'),
       graph(16, 0, 'Ages in seconds', [own('OldestOpenWork'), own('SweepAge')], 'Maximum'),
       graph(
         0,
