@@ -4,6 +4,7 @@ import { workChange } from '../history/entry.ts';
 import { writeWithHistory } from '../history/write.ts';
 import type { KeyInstance, OpenWork } from '../keys/key.ts';
 import { fencedInstance, READ } from '../records/entities.ts';
+import { UnreadableItem } from '../records/item.ts';
 import { INDEX_KEY, OPEN_WORK_SHARDS } from '../records/table.ts';
 
 /** An instance with work that is not finished. */
@@ -56,16 +57,35 @@ export async function summarise(deployment: Pick<Deployment, 'database' | 'clock
   };
 }
 
+/** Work that was parked because no version could read it, and that this version can. */
+async function* readableAgain({ database }: Pick<Deployment, 'database'>): AsyncGenerator<Working> {
+  for await (const entry of database.query({ index: 'due', pk: INDEX_KEY.unreadableWork() })) {
+    const item = await database.get({ pk: String(entry['pk']), sk: String(entry['sk']) });
+    if (item === undefined) continue;
+    try {
+      const instance = READ.keyInstance(item);
+      if (instance.open !== undefined) yield { ...instance, open: instance.open };
+    } catch (error) {
+      if (!(error instanceof UnreadableItem)) throw error;
+    }
+  }
+}
+
+async function* stuckWork(deployment: Pick<Deployment, 'database'>): AsyncGenerator<Working> {
+  yield* givenUpWork(deployment);
+  yield* readableAgain(deployment);
+}
+
 /**
- * Has given-up work tried again, from the first attempt on, at the next `resume`; only in this vault when one is named. Answers how much it
- * was. Can be repeated.
+ * Has given-up work tried again, from the first attempt on, at the next `resume`, and work that was parked as unreadable if it can be read
+ * now; only in this vault when one is named. Answers how much it was. Can be repeated.
  */
 export async function redrive(
   deployment: Pick<Deployment, 'database' | 'clock' | 'newId'>,
   vaultId: string | undefined,
 ): Promise<number> {
   const again = await pMap(
-    givenUpWork(deployment),
+    stuckWork(deployment),
     async (instance) => {
       if (vaultId !== undefined && instance.vaultId !== vaultId) return false;
       const open: OpenWork = { ...instance.open, attempts: 0, givenUp: false, dueAt: deployment.clock() };

@@ -95,5 +95,26 @@ describe('work that a keystore keeps from being finished', () => {
     await resume({});
     expect(await statusOf(id)).toMatchObject({ status: 'active', keystore_sync_flag: 'ok' });
     expect(await database().get(poison)).toMatchObject({ due_pk: 'UNREADABLE' });
+
+    // As one that an older version could not read: this one can, once somebody says so.
+    const parked = ITEM.instance(id, 1, keystore);
+    const item = (await database().get(parked)) ?? {};
+    const open = { cause: 'sync', details: false, since: '2000-01-01T00:00:00.000Z', attempts: 3 };
+    await database().write({
+      op: 'put',
+      item: {
+        ...item,
+        open: { ...open, dueAt: '2000-01-01T00:00:00.000Z', givenUp: false },
+        due_pk: 'UNREADABLE',
+        due_sk: '2000-01-01T00:00:00.000Z',
+      },
+    });
+    const body = { vault: { id: vault } };
+    const redriven = await expectStatus(ada, 200, { method: 'POST', path: '/open_work/redrive', body });
+    expect(redriven.body).toEqual({ redriven: 1 });
+    expect((await database().get(parked))?.['due_pk']).toMatch(/^OPEN#/);
+    expect(await database().get(poison)).toMatchObject({ due_pk: 'UNREADABLE' });
+    await resume({});
+    expect((await database().get(parked))?.['due_pk']).toBeUndefined();
   });
 });
