@@ -162,7 +162,7 @@ function DecideDialog(props: {
       onClose={onClose}
       footer={
         <>
-          <Button kind="secondary" disabled={step === 'running'} onClick={onClose}>
+          <Button kind="secondary" disabled={step === 'running'} onClick={onClose} data-modal-primary-focus>
             {step === 'done' ? text.shell.close : text.shell.cancel}
           </Button>
           {step === 'done' ? undefined : (

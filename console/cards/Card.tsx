@@ -9,7 +9,8 @@ import { text } from '../text/text.ts';
 export function Card(props: {
   readonly title: string;
   readonly beside?: ReactNode;
-  readonly wide?: boolean;
+  /** How much of the page's width; half of it when left out. */
+  readonly width?: 'third' | 'wide';
   /** Left out where nothing of it can be edited. */
   readonly edit?: { readonly refused: string | undefined; readonly start: () => void; readonly editing: boolean };
   readonly children: ReactNode;
@@ -17,7 +18,7 @@ export function Card(props: {
   const id = useId();
   const { edit } = props;
   return (
-    <section className={props.wide === true ? 'card card--wide' : 'card'} aria-labelledby={id}>
+    <section className={props.width === undefined ? 'card' : `card card--${props.width}`} aria-labelledby={id}>
       <div className="card__head">
         <h2 id={id}>{props.title}</h2>
         {props.beside}

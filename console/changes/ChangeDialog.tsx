@@ -37,7 +37,7 @@ export function ChangeDialog<Body extends Changed | undefined>(
       onClose={close}
       footer={
         <>
-          <Button kind="secondary" disabled={step.is === 'running'} onClick={close}>
+          <Button kind="secondary" disabled={step.is === 'running'} onClick={close} data-modal-primary-focus>
             {ended ? text.shell.close : text.shell.cancel}
           </Button>
           {ended ? undefined : step.is === 'stale' ? (

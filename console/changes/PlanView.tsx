@@ -1,20 +1,43 @@
 import { InlineLoading, Tag } from '@carbon/react';
 import { ArrowRight } from '@carbon/react/icons';
+import { useQueryClient } from '@tanstack/react-query';
 import type { WirePlannedChanges } from '../../lib/wire/planned.ts';
 import { text } from '../text/text.ts';
+import { plain } from './difference.ts';
 
 const words = text.changes;
 type Value = WirePlannedChanges['changes'][number]['before'];
 
-/** A value of a plan for people: what is JSON text there is not shown as such where it is simple. */
-export function valueText(value: Value): string {
-  if (value === null || value === '') return words.empty;
+/** A value of a plan for people: lists and objects come as JSON text, references as ids; `nameOf` knows some of them. */
+export function valueText(value: Value, nameOf: (id: string) => string = (id) => id): string {
+  if (value === null || value === '' || value === '[]') return words.empty;
   if (typeof value === 'boolean') return value ? text.shell.yes : text.shell.no;
-  return String(value);
+  if (typeof value !== 'string') return String(value);
+  if (!/^[[{]/.test(value)) return nameOf(value);
+  try {
+    return plain(JSON.parse(value), nameOf);
+  } catch {
+    return value;
+  }
+}
+
+/** The ids of what this page has read, by name. */
+function useNames(plan: WirePlannedChanges): (id: string) => string {
+  const queries = useQueryClient();
+  const names = new Map(plan.keystores.map(({ id, name }) => [id, name]));
+  for (const list of ['keystores', 'templates']) {
+    for (const [, found] of queries.getQueriesData<unknown>({ queryKey: [list, 'all'] })) {
+      for (const { id, name } of Array.isArray(found) ? (found as { id?: string; name?: string }[]) : []) {
+        if (id !== undefined && name !== undefined) names.set(id, name);
+      }
+    }
+  }
+  return (id) => names.get(id) ?? id;
 }
 
 /** What would happen: in the records, in which keystores, and for how long. */
 export function PlanView({ plan, running }: { readonly plan: WirePlannedChanges; readonly running: boolean }) {
+  const nameOf = useNames(plan);
   const visible = plan.changes.filter(({ property }) => !HOUSEKEEPING.has(property));
   return (
     <div className="plan">
@@ -25,9 +48,11 @@ export function PlanView({ plan, running }: { readonly plan: WirePlannedChanges;
             {visible.map(({ property, before, after }) => (
               <li key={property}>
                 <span className="plan__property">{text.properties[property] ?? property}</span>
-                <span className="plan__before">{valueText(before)}</span>
+                <span className="plan__before">{valueText(before, nameOf)}</span>
                 <ArrowRight aria-label={words.after} />
-                <span className="plan__after">{valueText(after)}</span>
+                <span className="plan__after">
+                  {property === 'template_id' ? words.ownTemplate : valueText(after, nameOf)}
+                </span>
               </li>
             ))}
           </ul>
@@ -73,4 +98,10 @@ export function PlanView({ plan, running }: { readonly plan: WirePlannedChanges;
 }
 
 /** Follows from every change, and decides nothing. */
-const HOUSEKEEPING: ReadonlySet<string> = new Set(['updated_at', 'updated_by', 'version_number', 'planned_changes']);
+const HOUSEKEEPING: ReadonlySet<string> = new Set([
+  'updated_at',
+  'updated_by',
+  'version_number',
+  'planned_changes',
+  'repaired',
+]);

@@ -22,8 +22,9 @@ function flat(resource: unknown): ReadonlyMap<string, string> {
   return properties;
 }
 
-function plain(value: unknown): string {
-  if (Array.isArray(value)) return value.map(plain).join(', ');
+/** Any value as one line for people. */
+export function plain(value: unknown, nameOf: (id: string) => string = (id) => id): string {
+  if (Array.isArray(value)) return value.map((each) => plain(each, nameOf)).join(', ');
   if (typeof value === 'object' && value !== null) {
     const named = value as { readonly name?: unknown; readonly value?: unknown; readonly label?: unknown };
     const name = named.name ?? named.label;
@@ -32,8 +33,8 @@ function plain(value: unknown): string {
       return typeof named.value === 'string' ? `${name}=${named.value}` : `${name}${alignment}`;
     }
     return Object.entries(value)
-      .map(([member, each]) => `${member} ${plain(each)}`)
+      .map(([member, each]) => `${member} ${plain(each, nameOf)}`)
       .join(', ');
   }
-  return value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+  return value === undefined || value === null ? '' : typeof value === 'string' ? nameOf(value) : JSON.stringify(value);
 }

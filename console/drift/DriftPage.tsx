@@ -69,7 +69,7 @@ export function DriftPage() {
         <>
           <Glance summary={summary} />
           <div className="cards">
-            <Card title={words.byKeystore} wide>
+            <Card title={words.byKeystore} width="wide">
               <Keystores summary={summary} />
             </Card>
             <Card title={words.trend}>
@@ -77,7 +77,7 @@ export function DriftPage() {
               {summary.trend_complete ? undefined : <p className="quiet">{words.trendIncomplete}</p>}
             </Card>
             <OpenWork />
-            <Card title={words.changes} wide>
+            <Card title={words.changes} width="wide">
               {changes.length === 0 ? <p className="quiet">{words.noChanges}</p> : undefined}
               <ol className="events">
                 {changes.map((change) => (

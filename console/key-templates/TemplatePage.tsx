@@ -121,7 +121,7 @@ export function TemplatePage() {
             </Fact>
           </Facts>
         </Card>
-        <Card title={words.keysMade(template.keys_count)} wide>
+        <Card title={words.keysMade(template.keys_count)} width="wide">
           <ul className="rows">
             {(keys.data?.managed_keys ?? []).map((managed) => (
               <li key={managed.id}>

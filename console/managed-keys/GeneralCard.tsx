@@ -32,7 +32,11 @@ export function GeneralCard(props: CardOfKey) {
         ? words.notRenamed(text.words.keystoreTypes[kind.type])
         : undefined;
   return (
-    <Card title={words.general} edit={{ refused, start: () => edit('general'), editing: editing === 'general' }}>
+    <Card
+      width="third"
+      title={words.general}
+      edit={{ refused, start: () => edit('general'), editing: editing === 'general' }}
+    >
       {editing === 'general' ? (
         <Fields {...props} lockedName={lockedName} />
       ) : (

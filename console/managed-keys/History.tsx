@@ -30,7 +30,7 @@ export function History({ managed }: { readonly managed: WireManagedKey }) {
   );
   const nameOf = (keystore: string) => names.get(keystore) ?? keystore;
   return (
-    <Card title={words.title} wide>
+    <Card title={words.title} width="wide">
       {history.error === null ? undefined : (
         <RefusalNotice error={history.error} retry={() => void history.refetch()} />
       )}

@@ -14,7 +14,11 @@ export function LifecycleCard(props: CardOfKey) {
   const { shown, editing, edit, refused } = props;
   const managed = shown.body;
   return (
-    <Card title={words.lifecycle} edit={{ refused, start: () => edit('lifecycle'), editing: editing === 'lifecycle' }}>
+    <Card
+      width="third"
+      title={words.lifecycle}
+      edit={{ refused, start: () => edit('lifecycle'), editing: editing === 'lifecycle' }}
+    >
       {editing === 'lifecycle' ? (
         <Fields {...props} />
       ) : (

@@ -9,7 +9,7 @@ export function MaterialCard({ managed }: { readonly managed: WireManagedKey }) 
   const locked = words.materialLocked;
   const type = managed.instances[0]?.type ?? 'secret_key';
   return (
-    <Card title={words.material}>
+    <Card width="third" title={words.material}>
       <Facts>
         <Fact name={text.keys.columns.algorithm} locked={locked}>
           {text.words.algorithms[managed.algorithm]}

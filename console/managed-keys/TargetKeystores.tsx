@@ -67,7 +67,7 @@ export function TargetKeystores(props: CardOfKey) {
   return (
     <Card
       title={words.title}
-      wide
+      width="wide"
       edit={{
         refused,
         editing: isEditing,

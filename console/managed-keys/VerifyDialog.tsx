@@ -68,7 +68,7 @@ export function VerifyDialog(props: {
       onClose={close}
       footer={
         <>
-          <Button kind="secondary" onClick={close}>
+          <Button kind="secondary" onClick={close} data-modal-primary-focus>
             {running || waitsForUser ? text.shell.cancel : text.shell.close}
           </Button>
           <Button disabled={running} onClick={() => void start()}>
