@@ -176,7 +176,11 @@ export const driftSummary = later(() =>
     ),
     trend_complete: z
       .boolean()
-      .check(z.describe('False when there were too many changes to count them all: then the earliest are missing.')),
+      .check(
+        z.describe(
+          'False when there were too many changes to count them all: those last in the order asked for are missing.',
+        ),
+      ),
   }),
 );
 
