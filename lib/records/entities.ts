@@ -34,12 +34,12 @@ const vault = itemCodec<Vault>('vault', () =>
     description: text,
     recoveryKeyLabel: maybe(text),
     approvalRequiredFor: z._default(z.array(z.enum(APPROVAL_SUBJECTS)), []),
-    ...authored,
-  }),
     autoRepair: z._default(
       z.object({ policy: z.enum(AUTO_REPAIR_POLICIES), maximumPerSweep: count, stopAtPercent: count }),
       { ...STANDARD_AUTO_REPAIR },
     ),
+    ...authored,
+  }),
 );
 
 const keySpec = later(() =>
@@ -80,9 +80,9 @@ const template = itemCodec<Template>('template', () =>
       }),
     ),
     keystoreIds: maybe(z.array(text)),
+    autoRepair: z._default(z.enum(TEMPLATE_AUTO_REPAIR_POLICIES), 'as_vault'),
     ...authored,
   }),
-    autoRepair: z._default(z.enum(TEMPLATE_AUTO_REPAIR_POLICIES), 'as_vault'),
 );
 
 const keystore = itemCodec<Keystore>('keystore', () =>
