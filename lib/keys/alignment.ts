@@ -1,4 +1,6 @@
 import type { Keystore } from '../keystores/keystore.ts';
+import { presentSchedule } from '../schedule/view.ts';
+import type { Schedule } from '../schedule/schedule.ts';
 import type { Template } from '../templates/template.ts';
 import type { ManagedKey } from './key.ts';
 import { dateAfter } from './period.ts';
@@ -102,6 +104,10 @@ export function differencesOf(
       difference('keystores', names(key.keystoreIds.map(nameOf)), names(assigned.map(({ name }) => name))),
     );
   }
+  const schedule = scheduleText(template.key.schedule);
+  if (scheduleText(key.schedule) !== schedule) {
+    differences.push(difference('schedule', scheduleText(key.schedule), schedule));
+  }
   if (template.key.size !== key.spec.size)
     differences.push(difference('size', key.spec.size, template.key.size, false));
   if (template.key.material !== undefined && template.key.material !== key.spec.material) {
@@ -114,4 +120,8 @@ export function differencesOf(
     if (ours !== theirs) differences.push(difference(`keystores[].${name}`, ours, theirs, false));
   }
   return differences;
+}
+
+function scheduleText(schedule: Schedule | undefined): string {
+  return schedule === undefined ? '' : JSON.stringify(presentSchedule(schedule));
 }

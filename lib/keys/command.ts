@@ -8,6 +8,7 @@ import { fencedInstance, replacement, STORED } from '../records/entities.ts';
 import { ITEM } from '../records/table.ts';
 import type { KeyPartition } from '../records/reading.ts';
 import { changedMeanwhile } from '../records/revision.ts';
+import { activatedBySomebody } from '../schedule/schedule.ts';
 import type { KeyInstance, KeyVersion, ManagedKey } from './key.ts';
 import { stateAfter } from './lifecycle.ts';
 import { dateOf } from './period.ts';
@@ -35,7 +36,12 @@ export function decide(
     revision: key.revision + 1,
     state,
     ...(command === 'activate'
-      ? { activationDate: key.activationDate ?? today, deactivationDate: undefined, deactivatedAt: undefined }
+      ? {
+          activationDate: key.activationDate ?? today,
+          deactivationDate: undefined,
+          deactivatedAt: undefined,
+          schedule: activatedBySomebody(key, by.now),
+        }
       : {}),
     ...(command === 'deactivate' ? { deactivationDate: today, deactivatedAt: by.now } : {}),
     ...(command === 'destroy' ? { destroyedAt: by.now } : {}),

@@ -11,6 +11,7 @@ import type { Change } from '../records/database.ts';
 import { creation, STORED } from '../records/entities.ts';
 import { readTemplate } from '../records/reading.ts';
 import { ITEM } from '../records/table.ts';
+import { scheduleFor } from '../schedule/schedule.ts';
 import type { Tag } from '../tag.ts';
 import type { Template } from '../templates/template.ts';
 import { countKeys } from '../templates/counting.ts';
@@ -137,6 +138,7 @@ export function planKey(
     rotatedAt: undefined,
     deactivatedAt: undefined,
     destroyedAt: undefined,
+    schedule: scheduleFor(template.key.schedule, undefined, by.now),
   };
   return { key, instances: assigned.map(({ id }) => newInstance(key, id, by.now)) };
 }

@@ -1,5 +1,6 @@
 import type { Binding, KeySpec } from '../drivers/driver.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
+import type { KeySchedule } from '../schedule/schedule.ts';
 import type { Tag } from '../tag.ts';
 
 /** The contract's algorithms. */
@@ -57,6 +58,8 @@ export interface ManagedKey {
   readonly rotatedAt: Date | undefined;
   readonly deactivatedAt: Date | undefined;
   readonly destroyedAt: Date | undefined;
+  /** What is done to it at its time, as its template says; undefined: nothing. */
+  readonly schedule?: KeySchedule | undefined;
 }
 
 /** One version of a key, and what can be shown of its material. */

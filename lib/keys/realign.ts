@@ -8,6 +8,7 @@ import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
 import { creation, fencedInstance, replacement, STORED } from '../records/entities.ts';
 import type { KeyPartition } from '../records/reading.ts';
+import { scheduleFor } from '../schedule/schedule.ts';
 import type { Template } from '../templates/template.ts';
 import { assignedKeystores, datesFrom } from './alignment.ts';
 import { countInVault } from '../vaults/counting.ts';
@@ -53,6 +54,7 @@ export function decideRealignment(
     activationDate: dates.activationDate ?? key.activationDate,
     expirationDate: dates.expirationDate ?? key.expirationDate,
     deactivateOnRotation: template.key.deactivateOnRotation,
+    schedule: scheduleFor(template.key.schedule, key.schedule, by.now),
     updatedAt: by.now,
     updatedBy: by.subject,
   };
@@ -107,6 +109,7 @@ export async function realign(
     activation_date: of.activationDate,
     expiration_date: of.expirationDate,
     deactivate_on_rotation: of.deactivateOnRotation,
+    ...(of.schedule === undefined ? {} : { schedule: of.schedule }),
   });
   const entry = {
     vaultId: key.vaultId,

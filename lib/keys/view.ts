@@ -5,6 +5,7 @@ import type { Keystore } from '../keystores/keystore.ts';
 import type { Database } from '../records/database.ts';
 import { keystoresOfVault, readTemplate, readVault } from '../records/reading.ts';
 import type { KeyPartition } from '../records/reading.ts';
+import { presentKeySchedule } from '../schedule/view.ts';
 import type { Template } from '../templates/template.ts';
 import type { Vault } from '../vaults/vault.ts';
 import type { WireKeyInstance, WireManagedKey, WireStatusInKeystore } from '../wire/keys.ts';
@@ -80,6 +81,7 @@ export function presentKey(
     deactivate_on_rotation: key.deactivateOnRotation,
     managing_systems: ['web'],
     material: key.spec.material,
+    ...(key.schedule === undefined ? {} : { schedule: presentKeySchedule(key, key.schedule) }),
   };
 }
 

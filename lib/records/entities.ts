@@ -18,7 +18,8 @@ import type { Vault, VaultCounters } from '../vaults/vault.ts';
 import { later } from '../later.ts';
 import type { Change, RawItem } from './database.ts';
 import { instant, itemCodec, maybe, tag } from './item.ts';
-import { changeShard, INDEX_KEY, ITEM, openWorkShard } from './table.ts';
+import { wakeAt } from '../schedule/schedule.ts';
+import { changeShard, INDEX_KEY, ITEM, openWorkShard, scheduleShard } from './table.ts';
 import type { ItemKey } from './table.ts';
 
 const text = z.string();
@@ -51,6 +52,13 @@ const keySpec = later(() =>
   }),
 );
 
+const schedule = later(() => ({
+  enforceDates: z.boolean(),
+  rotateEveryDays: maybe(count),
+  rotateJitterDays: count,
+  announceDaysBefore: count,
+}));
+
 const template = itemCodec<Template>('template', () =>
   z.object({
     id: text,
@@ -70,6 +78,7 @@ const template = itemCodec<Template>('template', () =>
       state: z.enum(['active', 'pre_activation']),
       deactivateOnRotation: z.boolean(),
       material: maybe(z.enum(MATERIAL_KINDS)),
+      schedule: maybe(z.object(schedule())),
     }),
     keystores: z.array(
       z.object({
@@ -148,6 +157,7 @@ const managedKey = itemCodec<ManagedKey>('managed key', () =>
     updatedBy: text,
     deactivatedAt: maybe(instant),
     destroyedAt: maybe(instant),
+    schedule: maybe(z.object({ ...schedule(), since: instant, enforced: maybe(text) })),
   }),
 );
 
@@ -361,6 +371,7 @@ export const STORED = {
     ...managedKey.encode(value),
     vault_pk: INDEX_KEY.keysOfVault(value.vaultId),
     vault_sk: `${value.label}#${value.id}`,
+    ...dueOf(value),
   }),
   keyVersion: (value: KeyVersion): StoredItem => ({
     ...ITEM.version(value.keyId, value.version),
@@ -422,6 +433,14 @@ export const STORED = {
     };
   },
 } as const;
+
+/** A key with a schedule is in the index of what is due from when something of it is to be announced, or done. */
+function dueOf(key: ManagedKey): Partial<Record<'due_pk' | 'due_sk', string>> {
+  const moment = wakeAt(key);
+  return moment === undefined
+    ? {}
+    : { due_pk: INDEX_KEY.scheduled(scheduleShard(key.id)), due_sk: moment.toISOString() };
+}
 
 /** A first write: refused when the item is there already. */
 export function creation(item: StoredItem, refused?: Change['refused']): Change {

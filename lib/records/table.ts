@@ -11,13 +11,14 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | auto-repair of a vault  | VAULT#id                 | AUTO-REPAIR                   |                      |
  * | repairs within a sweep  | REPAIRS#vault id         | start of the sweep's time     |                      |
  * | repair that was not made | REPAIR#key id           | 000001#keystore               |                      |
+ * | what was announced      | ANNOUNCED#key id         | time it is due#action         |                      |
  * | template                | TEMPLATE#id              | TEMPLATE                      | by_vault             |
  * | counter of a template   | TEMPLATE#id              | COUNTERS                      |                      |
  * | keystore                | KEYSTORE#id              | KEYSTORE                      | by_vault             |
  * | its sealed credentials  | KEYSTORE#id              | CREDENTIALS                   |                      |
  * | its health              | KEYSTORE#id              | HEALTH                        |                      |
  * | counter of its keys     | KEYSTORE#id              | COUNTERS                      |                      |
- * | managed key (desired)   | KEY#id                   | KEY                           | by_vault             |
+ * | managed key (desired)   | KEY#id                   | KEY                           | by_vault, due        |
  * | key version             | KEY#id                   | VERSION#000001                |                      |
  * | instance (wanted, work) | KEY#id                   | INSTANCE#000001#keystore      | by_keystore, due, by_vault    |
  * | observed                | KEY#id                   | OBSERVED#000001#keystore      | by_keystore, flagged |
@@ -57,6 +58,11 @@ export const ITEM = {
     sk: `${digits(version, 6)}#${keystoreId}`,
   }),
   template: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'TEMPLATE' }),
+  /** What was announced, so that it is announced once. */
+  announced: (keyId: string, dueAt: Date, action: string): ItemKey => ({
+    pk: `ANNOUNCED#${keyId}`,
+    sk: `${dueAt.toISOString()}#${action}`,
+  }),
   templateCounters: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'COUNTERS' }),
   keystore: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'KEYSTORE' }),
   keystoreCredentials: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'CREDENTIALS' }),
@@ -131,6 +137,8 @@ export const INDEX_KEY = {
   /** Items that no version of this code can read: out of the way of the others, for a person to look at. */
   unreadableWork: () => 'UNREADABLE',
 } as const;
+  /** Keys with a schedule, by when the schedule must look at them. */
+  scheduled: (shard: number) => `SCHEDULED#${shard}`,
 
 export const OPEN_WORK_SHARDS = 4;
 
@@ -142,6 +150,13 @@ export function openWorkShard(keyId: string): number {
 export const CHANGE_SHARDS = 4;
 
 /** Which shard the changes of a key's flags are in. */
+export const SCHEDULE_SHARDS = 4;
+
+/** Which shard the schedule of a key is in. */
+export function scheduleShard(keyId: string): number {
+  return shardOf(keyId, SCHEDULE_SHARDS);
+}
+
 export function changeShard(keyId: string): number {
   return shardOf(keyId, CHANGE_SHARDS);
 }

@@ -1,6 +1,7 @@
 import type { TemplateAutoRepairPolicy } from '../auto-repair/policy.ts';
 import type { KeyAlgorithm, MaterialKind } from '../keys/key.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
+import type { Schedule } from '../schedule/schedule.ts';
 
 export const TEMPLATE_TYPES = ['user_defined', 'shadow', 'system'] as const;
 export type TemplateType = (typeof TEMPLATE_TYPES)[number];
@@ -40,6 +41,8 @@ export interface TemplateKey {
   readonly state: 'active' | 'pre_activation';
   readonly deactivateOnRotation: boolean;
   readonly material: MaterialKind | undefined;
+  /** What is done to its keys at their time, without people; undefined: nothing. */
+  readonly schedule?: Schedule | undefined;
 }
 
 export interface TemplateKeystores {

@@ -1,3 +1,4 @@
+import { presentSchedule } from '../schedule/view.ts';
 import type { Vault } from '../vaults/vault.ts';
 import type { WireTemplate } from '../wire/templates.ts';
 import type { Template } from './template.ts';
@@ -30,6 +31,7 @@ export function presentTemplate(
       state: template.key.state,
       deactivate_on_rotation: template.key.deactivateOnRotation,
       ...(template.key.material === undefined ? {} : { material: template.key.material }),
+      ...(template.key.schedule === undefined ? {} : { schedule: presentSchedule(template.key.schedule) }),
     },
     description: template.description,
     created_at: template.createdAt.toISOString(),

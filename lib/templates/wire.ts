@@ -7,6 +7,7 @@ import type {
   WireKeystorePropertiesUpdate,
   WireUpdateTemplate,
 } from '../wire/templates.ts';
+import { scheduleFrom } from '../schedule/view.ts';
 import { keystoreTypeOf } from './template.ts';
 import type { Template, TemplateKey } from './template.ts';
 import type { NewTemplate, TemplateEdit } from './write.ts';
@@ -46,6 +47,7 @@ export function templateKeyFrom(key: WireKeyProperties): TemplateKey {
     state: key.state,
     deactivateOnRotation: key.deactivate_on_rotation ?? false,
     material: key.material,
+    schedule: scheduleFrom(key.schedule),
   };
 }
 
@@ -66,6 +68,7 @@ export function templateEditFrom(body: WireUpdateTemplate, template: Template): 
             ...(body.key.deactivate_on_rotation === undefined
               ? {}
               : { deactivateOnRotation: body.key.deactivate_on_rotation }),
+            ...(body.key.schedule === undefined ? {} : { schedule: scheduleFrom(body.key.schedule) }),
           },
     keystores: body.keystores?.map((entry, position) => keystoreEditFrom(entry, position, template)),
   };

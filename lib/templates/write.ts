@@ -105,6 +105,8 @@ export function edited(
       expirationDate: edit.key?.expirationDate ?? template.key.expirationDate,
       state: edit.key?.state ?? template.key.state,
       deactivateOnRotation: edit.key?.deactivateOnRotation ?? template.key.deactivateOnRotation,
+      // There may be none from now on.
+      schedule: edit.key !== undefined && 'schedule' in edit.key ? edit.key.schedule : template.key.schedule,
     },
     keystores: template.keystores.map((entry, position) => {
       const change = keystores?.[position];

@@ -87,6 +87,7 @@ export async function planAdoption(
       state: 'active',
       deactivateOnRotation: false,
       material: 'native',
+      schedule: undefined,
     },
     [keystore],
     spec.properties,
@@ -119,6 +120,7 @@ export async function planAdoption(
     rotatedAt: undefined,
     deactivatedAt: state === 'deactivated' ? by.now : undefined,
     destroyedAt: undefined,
+    schedule: undefined,
   };
   const instance: KeyInstance = { ...newInstance(key, keystore.id, by.now), binding };
   const seen = await driver.observe(keyInKeystore(instance, key), signal);

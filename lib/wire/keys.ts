@@ -8,6 +8,7 @@ import type { Wire } from './fields.ts';
 import { targetKeystoreReference } from './keystores.ts';
 import { anyOf, containing, days, flag, instantBounds, instants, oneOf, page, paging, sizes } from './lists.ts';
 import { plannedChanges } from './planned.ts';
+import { keySchedule } from './schedule.ts';
 import { tag, tags } from './tag.ts';
 import {
   ALIGNMENT_STATUSES,
@@ -337,6 +338,9 @@ export const managedKey = later(() =>
       z
         .enum(MATERIAL_KINDS)
         .check(z.describe('Beyond UKO: native keys differ in each keystore and cannot decrypt each other’s data.')),
+    ),
+    schedule: z.optional(
+      keySchedule().check(z.describe('Beyond UKO: what is done to the key at its time, without people.')),
     ),
   }),
 );

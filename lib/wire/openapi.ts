@@ -19,6 +19,7 @@ import * as openWork from './open-work.ts';
 import { OPERATIONS } from './operations.ts';
 import type { Operation, OperationId } from './operations.ts';
 import { plannedChanges } from './planned.ts';
+import * as schedule from './schedule.ts';
 import * as tags from './tag.ts';
 import * as templates from './templates.ts';
 import * as unmanagedKeys from './unmanaged-keys.ts';
@@ -34,6 +35,8 @@ export const REQUEST_MODELS = {
   CreateSnsSubscription: notifications.createSns,
   UpdateNotificationSubscription: notifications.updateSubscription,
   AdoptKey: unmanagedKeys.adoptKey,
+  AutoRepairChange: autoRepair.autoRepairChange,
+  Schedule: schedule.scheduleRequest,
   CreateManagedKey: keys.createManagedKey,
   UpdateManagedKey: keys.updateManagedKey,
   SyncManagedKey: keys.syncManagedKey,
@@ -114,6 +117,11 @@ export const ANSWER_MODELS = {
   KeyCapability: keystoreTypes.keyCapability,
   KeystoreCapabilities: keystoreTypes.keystoreType,
   KeystoreCapabilitiesList: keystoreTypes.keystoreTypeList,
+  AutoRepair: autoRepair.autoRepair,
+  AutoRepairPreview: autoRepair.autoRepairPreview,
+  KeySchedule: schedule.keySchedule,
+  UpcomingChange: schedule.upcomingChange,
+  UpcomingChangeList: schedule.upcomingList,
   OpenWorkList: openWork.openWorkList,
   UnmanagedKey: unmanagedKeys.unmanagedKey,
   UnmanagedKeyList: unmanagedKeys.unmanagedKeyList,

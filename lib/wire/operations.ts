@@ -42,6 +42,7 @@ import {
 } from './notifications.ts';
 import { openWorkList, openWorkQuery, redriveOpenWork, redrivenWork } from './open-work.ts';
 import { adoptKey, unmanagedKeyList, unmanagedKeyQuery } from './unmanaged-keys.ts';
+import { upcomingList, upcomingQuery } from './schedule.ts';
 import { createTemplate, template, templateList, templateQuery, updateTemplate } from './templates.ts';
 import { createVault, updateVault, vault, vaultList, vaultQuery } from './vaults.ts';
 
@@ -486,14 +487,17 @@ export const EXTENSIONS = {
     ifMatch: false,
     actions: ['list'],
   },
-  ListUnmanagedKeysInKeystore: {
+  ListUpcomingChanges: {
     method: 'GET',
-    path: '/api/v4/keystores/{id}/unmanaged_keys',
-    summary: 'List the keys in a keystore that no managed key owns, and which of them can be adopted',
-    query: unmanagedKeyQuery,
+    path: '/api/v4/upcoming_changes',
+    summary: 'List what schedules will do to keys: activations, deactivations, rotations',
+    query: upcomingQuery,
     body: noBody,
     success: 200,
-    answer: unmanagedKeyList,
+    answer: upcomingList,
+    ifMatch: false,
+    actions: ['list'],
+  },
   GetVaultAutoRepair: {
     method: 'GET',
     path: '/api/v4/vaults/{id}/auto_repair',
@@ -516,6 +520,14 @@ export const EXTENSIONS = {
     ifMatch: false,
     actions: ['write_vault'],
   },
+  ListUnmanagedKeysInKeystore: {
+    method: 'GET',
+    path: '/api/v4/keystores/{id}/unmanaged_keys',
+    summary: 'List the keys in a keystore that no managed key owns, and which of them can be adopted',
+    query: unmanagedKeyQuery,
+    body: noBody,
+    success: 200,
+    answer: unmanagedKeyList,
     ifMatch: false,
     actions: ['list'],
   },

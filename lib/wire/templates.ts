@@ -7,6 +7,7 @@ import { alsoWhenOthersFail, dateTime, description, group, id, namingScheme, per
 import type { Wire } from './fields.ts';
 import { anyOf, containing, instants, page, paging, sizes } from './lists.ts';
 import { plannedChanges } from './planned.ts';
+import { scheduleRequest } from './schedule.ts';
 import { vaultReference, vaultReferenceInCreationRequest } from './vaults.ts';
 
 export const TEMPLATE_TYPES = ['shadow', 'system', 'user_defined'] as const;
@@ -87,6 +88,7 @@ export const keyProperties = later(() =>
     state: initialState(),
     deactivate_on_rotation: z.optional(z.boolean()),
     material: z.optional(material()),
+    schedule: z.optional(scheduleRequest()),
   }),
 );
 export type WireKeyProperties = Wire<typeof keyProperties>;
@@ -98,6 +100,7 @@ export const keyPropertiesUpdate = later(() =>
     expiration_date: z.optional(period().check(z.describe(PERIOD_SAYS))),
     state: z.optional(initialState()),
     deactivate_on_rotation: z.optional(z.boolean()),
+    schedule: z.optional(scheduleRequest()),
   }),
 );
 

@@ -60,7 +60,8 @@ const EXTRA_FIELDS: Readonly<Record<string, readonly string[]>> = {
   CreateManagedKey: ['key', 'keystores', 'label_tags', 'tags'],
   UpdateManagedKey: ['referenced_keystores', 'tags'],
   SyncManagedKey: ['keystores'],
-  KeyProperties: ['material'],
+  KeyProperties: ['material', 'schedule'],
+  KeyPropertiesUpdate: ['schedule'],
   KeystoresPropertiesCreateAwsKms: ['aws_key_usage'],
   KeystoresPropertiesUpdate: ['type'],
   KeystoreUpdateRequest: ['aws_custom_key_store_id', 'aws_probe', 'pkcs11_token_label', 'pkcs11_user_pin'],
@@ -77,7 +78,7 @@ const EXTRA_FIELDS: Readonly<Record<string, readonly string[]>> = {
   Template: ['auto_repair', 'planned_changes'],
   StatusInKeystores: ['planned_changes'],
   KeyInstanceAwsKms: ['aws_key_usage'],
-  ManagedKey: ['deactivation_date', 'material', 'planned_changes'],
+  ManagedKey: ['deactivation_date', 'material', 'planned_changes', 'schedule'],
   StatusInKeystore: ['reason', 'since', 'seen_at', 'pending_destruction_until'],
 };
 const EXTRA_MODELS = [
