@@ -10,6 +10,7 @@ import { connect as connectTcp } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exchange, networksFrom, refusesHost, tunnelThrough } from '../../lib/drivers/outgoing.ts';
 import { connect as connectAws } from '../../lib/drivers/aws-kms/driver.ts';
@@ -222,7 +223,7 @@ describe('tls_proxy', () => {
       near.on('error', () => far.destroy());
     });
     const agent = tunnelThrough(`127.0.0.1:${port}`);
-    const options: RequestOptions = {
+    const options: RequestOptions & Pick<ConnectionOptions, 'pskCallback'> = {
       ...tls,
       agent,
       pskCallback: () => ({ psk, identity: 'us' }),

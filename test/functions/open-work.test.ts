@@ -104,6 +104,7 @@ describe('work that a keystore keeps from being finished', () => {
       op: 'put',
       item: {
         ...item,
+        ...parked,
         open: { ...open, dueAt: '2000-01-01T00:00:00.000Z', givenUp: false },
         due_pk: 'UNREADABLE',
         due_sk: '2000-01-01T00:00:00.000Z',
