@@ -36,6 +36,7 @@ import type { CreateTableCommandInput, Projection } from '@aws-sdk/client-dynamo
  * | requests in a minute    | RATE#hash of subject     | the minute                    |                      |
  * | attempt told late       | LATE-ATTEMPTS            | at#id                         |                      |
  * | counters of all         | DEPLOYMENT               | COUNTERS                      |                      |
+ * | version of the table    | DEPLOYMENT               | SCHEMA                        |                      |
  * | sweep of a quota scope  | SWEEP#scope              | SWEEP                         |                      |
  * | idempotency             | IDEMPOTENCY#hash         | IDEMPOTENCY                   |                      |
  */
@@ -57,12 +58,12 @@ export const ITEM = {
     pk: `REPAIR#${keyId}`,
     sk: `${digits(version, 6)}#${keystoreId}`,
   }),
-  template: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'TEMPLATE' }),
   /** What was announced, so that it is announced once. */
   announced: (keyId: string, dueAt: Date, action: string): ItemKey => ({
     pk: `ANNOUNCED#${keyId}`,
     sk: `${dueAt.toISOString()}#${action}`,
   }),
+  template: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'TEMPLATE' }),
   templateCounters: (id: string): ItemKey => ({ pk: `TEMPLATE#${id}`, sk: 'COUNTERS' }),
   keystore: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'KEYSTORE' }),
   keystoreCredentials: (id: string): ItemKey => ({ pk: `KEYSTORE#${id}`, sk: 'CREDENTIALS' }),
@@ -102,6 +103,8 @@ export const ITEM = {
   /** An attempt that could not be written into its trail at once. `at` as in `history`. */
   lateAttempt: (at: string, id: string): ItemKey => ({ pk: LATE_ATTEMPTS, sk: `${at}#${id}` }),
   deploymentCounters: (): ItemKey => ({ pk: 'DEPLOYMENT', sk: 'COUNTERS' }),
+  /** In what form the table's items are. */
+  schema: (): ItemKey => ({ pk: 'DEPLOYMENT', sk: 'SCHEMA' }),
   sweep: (scope: string): ItemKey => ({ pk: `SWEEP#${scope}`, sk: 'SWEEP' }),
   idempotency: (hash: string): ItemKey => ({ pk: `IDEMPOTENCY#${hash}`, sk: 'IDEMPOTENCY' }),
 } as const;
@@ -134,11 +137,11 @@ export const INDEX_KEY = {
   openWork: (shard: number) => `OPEN#${shard}`,
   /** Work that was tried for as long as there was hope; nobody goes on with it until a person says so. */
   givenUpWork: () => 'GIVEN-UP',
+  /** Keys with a schedule, by when the schedule must look at them. */
+  scheduled: (shard: number) => `SCHEDULED#${shard}`,
   /** Items that no version of this code can read: out of the way of the others, for a person to look at. */
   unreadableWork: () => 'UNREADABLE',
 } as const;
-  /** Keys with a schedule, by when the schedule must look at them. */
-  scheduled: (shard: number) => `SCHEDULED#${shard}`,
 
 export const OPEN_WORK_SHARDS = 4;
 
@@ -147,9 +150,6 @@ export function openWorkShard(keyId: string): number {
   return shardOf(keyId, OPEN_WORK_SHARDS);
 }
 
-export const CHANGE_SHARDS = 4;
-
-/** Which shard the changes of a key's flags are in. */
 export const SCHEDULE_SHARDS = 4;
 
 /** Which shard the schedule of a key is in. */
@@ -157,6 +157,9 @@ export function scheduleShard(keyId: string): number {
   return shardOf(keyId, SCHEDULE_SHARDS);
 }
 
+export const CHANGE_SHARDS = 4;
+
+/** Which shard the changes of a key's flags are in. */
 export function changeShard(keyId: string): number {
   return shardOf(keyId, CHANGE_SHARDS);
 }
