@@ -98,6 +98,16 @@ function bodies(): Partial<Record<OperationId, Body>> {
     CreateVault: { name: 'new', description: 'new', recovery_key_label: 'recovery' },
     UpdateVault: { name: 'new', description: 'new', recovery_key_label: 'recovery' },
     RedriveOpenWork: { vault },
+    CreateNotificationSubscription: {
+      vault,
+      type: 'webhook',
+      name: 'new',
+      url: 'https://hooks.example.org/new',
+      secret: 'nothing-is-ever-sent-to-this-webhook',
+      flags: ['error'],
+      state: 'disabled',
+    },
+    UpdateNotificationSubscription: { name: 'new', flags: ['ok'], state: 'disabled' },
     AdoptKeyInKeystore: { key_id_in_keystore: NO_KEY, label: 'new', description: 'new', tags },
   };
 }
@@ -113,7 +123,9 @@ function requestOf(operation: OperationId, body?: unknown): RawRequest & { reado
       ? world.template
       : path.includes('/keystores/')
         ? world.keystore
-        : world.vault;
+        : path.includes('/notification_subscriptions/')
+          ? world.subscription
+          : world.vault;
   return {
     method,
     path: path.replace('{id}', id),
@@ -189,6 +201,8 @@ const withBody = fc.constantFrom<OperationId[]>(
   'CreateVault',
   'UpdateVault',
   'RedriveOpenWork',
+  'CreateNotificationSubscription',
+  'UpdateNotificationSubscription',
 );
 
 interface Place {

@@ -6,6 +6,8 @@ import { KEYSTORE_ACCOUNT } from '../../sandbox/aws-accounts.ts';
 /** A vault with something in it of every kind and in every state. */
 export interface World {
   readonly vault: string;
+  /** To a webhook. */
+  readonly subscription: string;
   /** Holds all the keys. */
   readonly keystore: string;
   readonly emptyKeystore: string;
@@ -85,8 +87,16 @@ export async function makeWorld(client: ApiClient, name: string): Promise<World>
   const shadowTemplate = z
     .object({ template: z.object({ id: z.string() }) })
     .parse((await expectStatus(client, 200, { method: 'GET', path: `/managed_keys/${shadow}` })).body).template.id;
+  const subscription = await create(client, 'notification_subscriptions', {
+    vault: { id: vault },
+    type: 'webhook',
+    name: `${name}-pager`,
+    url: 'https://hooks.example.org/pager',
+    secret: 'nothing-is-ever-sent-to-this-webhook',
+  });
   return {
     vault,
+    subscription,
     keystore,
     emptyKeystore,
     template,
