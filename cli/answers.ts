@@ -111,6 +111,7 @@ export const VAULT = z.object({
   key_templates_count: z.number(),
   keystores_count: z.number(),
   approval_required_for: z.optional(z.array(z.string())),
+  auto_repair: z.optional(z.object({ policy: z.string(), maximum_per_sweep: z.number(), stop_at_percent: z.number() })),
 });
 export type Vault = z.infer<typeof VAULT>;
 
@@ -124,3 +125,16 @@ export const APPROVAL = z.object({
   expires_at: z.string(),
   decided_by: z.optional(z.string()),
 });
+
+export const SUBSCRIPTION = z.object({
+  id: z.string(),
+  name: z.string(),
+  type: z.string(),
+  state: z.string(),
+  flags: z.array(z.string()),
+  vault: named,
+  url: z.optional(z.string()),
+  topic_arn: z.optional(z.string()),
+  last_delivery: z.optional(z.object({ at: z.string(), taken: z.boolean(), error: z.optional(z.string()) })),
+});
+export type Subscription = z.infer<typeof SUBSCRIPTION>;

@@ -24,6 +24,8 @@ export interface Change<Kind extends ResourceKind> {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: Json;
   readonly confirmation: Confirmation;
+  /** The API has no dry run of it. */
+  readonly hasNoRehearsal?: true;
   /** What will be done, for the question: `destroy`. */
   readonly verb: string;
 }
@@ -40,8 +42,8 @@ export async function change<Kind extends ResourceKind>(
   const dryRun = flag(call, 'dryRun');
   const asksNobody = wanted.confirmation === 'nothing' || (wanted.confirmation === 'terminal' && !call.terminal.asks);
   if (dryRun || (!asksNobody && !isConfirmed(call, found, wanted))) {
-    const rehearsed = await send(call, found, wanted, { dry_run: 'true' });
-    if (dryRun) {
+    const rehearsed = wanted.hasNoRehearsal === true ? undefined : await send(call, found, wanted, { dry_run: 'true' });
+    if (dryRun && rehearsed !== undefined) {
       answerPlan(call, rehearsed);
       return { exit: EXIT.ok };
     }
@@ -98,16 +100,16 @@ async function ask<Kind extends ResourceKind>(
   call: Invocation,
   found: Found<Kind>,
   wanted: Change<Kind>,
-  rehearsed: Answer,
+  rehearsed: Answer | undefined,
 ): Promise<void> {
   const { err, asks } = call.terminal;
   const byName = wanted.confirmation === 'name';
   if (!asks) {
     throw new CommandProblem(EXIT.usage, `This would ${wanted.verb} ${found.name}, and nobody can be asked here.`, {
-      advice: `Nothing was changed. --dry-run shows what would happen; ${byName ? `--yes '${found.name}'` : '--yes'} confirms it.`,
+      advice: `Nothing was changed. ${rehearsed === undefined ? '' : '--dry-run shows what would happen; '}${byName ? `--yes '${found.name}'` : '--yes'} confirms it.`,
     });
   }
-  const parsed = WITH_PLAN.safeParse(rehearsed.body);
+  const parsed = WITH_PLAN.safeParse(rehearsed?.body);
   if (parsed.success) err.write(`${planText(parsed.data.planned_changes, err)}\n`);
   const { confirm, typed } = await import('./ask.ts');
   const at = `at ${call.api().url}`;

@@ -43,6 +43,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   templates: 'the templates that keys are made from',
   vaults: 'the vaults that everything belongs to',
   approvals: 'requests that wait for a second person',
+  notifications: 'who is told of drift: webhooks and topics of SNS',
   'open-work': 'what is still to be done in keystores',
   audit: 'the audit trail',
 };
@@ -52,6 +53,7 @@ const KEYS: Argument = { name: 'key', says: 'labels or ids', optional: true, man
 const KEYSTORE: Argument = { name: 'keystore', says: 'name or id' };
 const TEMPLATE: Argument = { name: 'template', says: 'name or id' };
 const VAULT: Argument = { name: 'vault', says: 'name or id' };
+const SUBSCRIPTION: Argument = { name: 'subscription', says: 'name or id' };
 const APPROVAL: Argument = { name: 'approval', says: 'id' };
 
 const IN_VAULT: Option = { name: 'vault', value: 'vault', says: 'the vault, by name or id' };
@@ -91,6 +93,18 @@ const SUBJECTS: Option = {
   says: 'takes a second person; all of them',
   many: true,
   choices: ['destroy_key', 'disconnect_keystore', 'realign_removing_keystores'],
+};
+const POLICY: Option = {
+  name: 'policy',
+  value: 'policy',
+  says: 'flag: drift waits for people; sync: what only restores is repaired without them',
+  choices: ['flag', 'sync'],
+};
+const CAP: Option = { name: 'maximum-per-sweep', value: 'number', says: 'repaired at most within a sweep’s time' };
+const STOP: Option = {
+  name: 'stop-at-percent',
+  value: 'number',
+  says: 'more drift at once than this is left to people',
 };
 const ALL: Option = { name: 'all', says: 'every key that you may list' };
 
@@ -451,7 +465,7 @@ export const COMMANDS: readonly Command[] = [
     path: ['vaults', 'edit'],
     summary: 'Change a vault',
     arguments: [VAULT],
-    options: [NAME, DESCRIPTION, SUBJECTS, DRY_RUN],
+    options: [NAME, DESCRIPTION, SUBJECTS, POLICY, CAP, STOP, DRY_RUN],
     operations: ['UpdateVault'],
     load: async () => (await import('./run/vaults.ts')).edit,
   },
@@ -462,6 +476,23 @@ export const COMMANDS: readonly Command[] = [
     options: [DRY_RUN, YES_NAME],
     operations: ['DeleteVault'],
     load: async () => (await import('./run/vaults.ts')).remove,
+  },
+  {
+    path: ['vaults', 'auto-repair'],
+    summary: 'Show what would be repaired without people now, and what is left to them',
+    more: 'With options: under another policy than the vault’s, as a trial. vaults edit sets one.',
+    arguments: [VAULT],
+    options: [POLICY, CAP, STOP],
+    operations: ['GetVaultAutoRepair'],
+    load: async () => (await import('./run/vaults.ts')).autoRepair,
+  },
+  {
+    path: ['vaults', 'resume-auto-repair'],
+    summary: 'Have a mass drift repaired after all: you have seen it',
+    arguments: [VAULT],
+    options: [YES],
+    operations: ['ResumeVaultAutoRepair', 'GetVaultAutoRepair'],
+    load: async () => (await import('./run/vaults.ts')).resumeAutoRepair,
   },
 
   {
@@ -515,6 +546,17 @@ export const COMMANDS: readonly Command[] = [
     operations: ['ListDrift'],
     load: async () => (await import('./run/fleet.ts')).drift,
   },
+  {
+    path: ['upcoming'],
+    summary: 'List what schedules will do to keys: activations, deactivations, rotations',
+    options: [
+      IN_VAULT,
+      { name: 'until', value: 'time', says: 'what is due until then (default 30 days ahead)' },
+      LIMIT,
+    ],
+    operations: ['ListUpcomingChanges'],
+    load: async () => (await import('./run/upcoming.ts')).upcoming,
+  },
 
   {
     path: ['approvals', 'list'],
@@ -554,6 +596,57 @@ export const COMMANDS: readonly Command[] = [
     arguments: [APPROVAL],
     operations: ['RejectRequest'],
     load: async () => (await import('./run/approvals.ts')).reject,
+  },
+  {
+    path: ['notifications', 'list'],
+    summary: 'List who is told of drift, and how the latest notice fared',
+    options: [IN_VAULT, LIMIT],
+    operations: ['ListNotificationSubscriptions'],
+    load: async () => (await import('./run/notifications.ts')).list,
+  },
+  {
+    path: ['notifications', 'show'],
+    summary: 'Show a subscription; its secret is never shown',
+    arguments: [SUBSCRIPTION],
+    options: [IN_VAULT],
+    operations: ['GetNotificationSubscription'],
+    load: async () => (await import('./run/notifications.ts')).show,
+  },
+  {
+    path: ['notifications', 'create'],
+    summary: 'Have a webhook or a topic told, from the API’s JSON',
+    options: [FILE, IN_VAULT],
+    operations: ['CreateNotificationSubscription'],
+    load: async () => (await import('./run/notifications.ts')).create,
+  },
+  {
+    path: ['notifications', 'edit'],
+    summary: 'Change a subscription, or switch it off and on',
+    arguments: [SUBSCRIPTION],
+    options: [
+      IN_VAULT,
+      NAME,
+      { name: 'state', value: 'state', says: 'whether notices are sent', choices: ['enabled', 'disabled'] },
+      FILE,
+    ],
+    operations: ['UpdateNotificationSubscription'],
+    load: async () => (await import('./run/notifications.ts')).edit,
+  },
+  {
+    path: ['notifications', 'delete'],
+    summary: 'End a subscription',
+    arguments: [SUBSCRIPTION],
+    options: [IN_VAULT, YES_NAME],
+    operations: ['DeleteNotificationSubscription'],
+    load: async () => (await import('./run/notifications.ts')).remove,
+  },
+  {
+    path: ['notifications', 'test'],
+    summary: 'Send a notice of nothing, now; exit code 1 when it is not taken',
+    arguments: [SUBSCRIPTION],
+    options: [IN_VAULT],
+    operations: ['TestNotificationSubscription'],
+    load: async () => (await import('./run/notifications.ts')).test,
   },
   {
     path: ['open-work', 'list'],

@@ -10,6 +10,8 @@ export interface Invocation {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where the command was called. */
   readonly folder: string;
+  /** All of standard input. */
+  readonly input: () => Promise<string>;
   readonly target: () => Target;
   readonly api: () => Api;
   /** By the names of the command table. */

@@ -9,50 +9,61 @@ import { openTerminal, styled } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
-/** Runs the command that these words ask for, and answers its exit code. Everything that goes wrong is told to people, on the side channel. */
-export async function main(words: readonly string[]): Promise<ExitCode> {
-  const terminal = openTerminal();
+/** What a command finds around itself. */
+export interface Surroundings {
+  readonly terminal: Terminal;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly folder: string;
+  /** All of standard input. */
+  readonly input: () => Promise<string>;
+}
+
+function ofThisProcess(): Surroundings {
   // `shearline keys list | head -1` closes the pipe early, and means it.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
     throw error;
   });
+  return {
+    terminal: openTerminal(),
+    environment: process.env,
+    folder: process.cwd(),
+    input: async () => (await import('node:stream/consumers')).text(process.stdin),
+  };
+}
+
+/** Runs the command that these words ask for, and answers its exit code. Everything that goes wrong is told to people, on the side channel. */
+export async function main(words: readonly string[], around: Surroundings = ofThisProcess()): Promise<ExitCode> {
   let json = words.includes('--json');
   try {
     const { parse } = await import('./program.ts');
-    const parsed = await parse(words, VERSION);
+    const parsed = await parse(words, VERSION, around.terminal);
     json = parsed.options['json'] === true;
-    const call = invocationOf(terminal, parsed);
+    const call = invocationOf(around, parsed);
     const run = await parsed.command.load();
     return await run(call);
   } catch (error) {
-    return told(error, terminal, json);
+    return told(error, around.terminal, json);
   }
 }
 
 function invocationOf(
-  terminal: Terminal,
+  around: Surroundings,
   parsed: { readonly arguments: Invocation['arguments']; readonly options: Invocation['options'] },
 ): Invocation {
   const url = parsed.options['url'];
   let target: Target | undefined;
   let api: Api | undefined;
   const targetOnce = (): Target =>
-    (target ??= chooseTarget({
-      url: typeof url === 'string' ? url : undefined,
-      environment: process.env,
-      folder: process.cwd(),
-    }));
+    (target ??= chooseTarget({ ...around, url: typeof url === 'string' ? url : undefined }));
   return {
-    terminal,
-    environment: process.env,
-    folder: process.cwd(),
+    ...around,
     target: targetOnce,
     api: () =>
       (api ??= openApi({
         ...targetOnce(),
         onWait: (says) => {
-          terminal.err.write(`${says}\n`);
+          around.terminal.err.write(`${says}\n`);
         },
       })),
     arguments: parsed.arguments,

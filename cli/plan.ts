@@ -1,8 +1,9 @@
 import type { Planned } from './answers.ts';
 import { styled, table } from './terminal.ts';
+import type { Stream } from './terminal.ts';
 
 /** What a dry run says would happen, as text. */
-export function planText(planned: Planned, stream: NodeJS.WriteStream): string {
+export function planText(planned: Planned, stream: Pick<Stream, 'colour'>): string {
   const parts: string[] = [];
   if (planned.differences !== undefined && planned.differences.length > 0) {
     parts.push(

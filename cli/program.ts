@@ -1,6 +1,7 @@
 import { Argument as ArgumentOf, Command as Program, CommanderError, Option as OptionOf } from 'commander';
 import { COMMANDS, COMMON_OPTIONS, GROUPS } from './commands.ts';
 import type { Command, Option } from './commands.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface Parsed {
   readonly command: Command;
@@ -9,29 +10,45 @@ export interface Parsed {
 }
 
 /** The command that these words ask for. Throws a `CommanderError`, its exit code 0 where help or the version was wanted and shown. */
-export async function parse(words: readonly string[], version: string): Promise<Parsed> {
+export async function parse(words: readonly string[], version: string, terminal: Terminal): Promise<Parsed> {
   let parsed: Parsed | undefined;
   const root = new Program('shearline')
     .description('Keeps one managed encryption key in step in every keystore that holds it.')
     .version(version, '-V, --version')
     .helpCommand(false)
     .exitOverride()
-    .showHelpAfterError('(--help shows what it takes)')
-    .configureHelp({ showGlobalOptions: false });
+    .showHelpAfterError(SHOW_HELP)
+    .configureOutput(outputOf(terminal));
   const groups = new Map<string, Program>();
   for (const command of COMMANDS) {
     const [first, second] = command.path;
     const parent = second === undefined ? root : groupOf(root, groups, first);
-    parent.addCommand(
-      made(command, (found) => {
-        parsed = found;
-      }),
-    );
+    const program = made(command, (found) => {
+      parsed = found;
+    });
+    parent.addCommand(program.copyInheritedSettings(parent));
   }
   root.addHelpText('after', FOOT);
   await root.parseAsync([...words], { from: 'user' });
   if (parsed === undefined) throw new CommanderError(2, 'shearline.nothing', 'No command was given.');
   return parsed;
+}
+
+const SHOW_HELP = '(--help shows what it takes)';
+
+function outputOf({ out, err }: Terminal) {
+  return {
+    writeOut: (text: string) => {
+      out.write(text);
+    },
+    writeErr: (text: string) => {
+      err.write(text);
+    },
+    getOutHelpWidth: () => out.width ?? 100,
+    getErrHelpWidth: () => err.width ?? 100,
+    getOutHasColors: () => out.colour,
+    getErrHasColors: () => err.colour,
+  };
 }
 
 const FOOT = `
@@ -45,9 +62,9 @@ function groupOf(root: Program, groups: Map<string, Program>, name: string): Pro
     .description(capital(GROUPS[name] ?? name))
     .helpCommand(false)
     .exitOverride()
-    .showHelpAfterError('(--help shows what it takes)');
+    .showHelpAfterError(SHOW_HELP);
   groups.set(name, group);
-  root.addCommand(group);
+  root.addCommand(group.copyInheritedSettings(root));
   return group;
 }
 
@@ -57,7 +74,7 @@ function made(command: Command, chosen: (parsed: Parsed) => void): Program {
     .summary(command.summary)
     .description(command.more === undefined ? `${command.summary}.` : `${command.summary}. ${command.more}`)
     .exitOverride()
-    .showHelpAfterError('(--help shows what it takes)');
+    .showHelpAfterError(SHOW_HELP);
   const named = command.arguments ?? [];
   for (const { name: argument, says, optional, many, choices } of named) {
     const shape = `${argument}${many === true ? '...' : ''}`;

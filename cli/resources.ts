@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { KEY, KEYSTORE, TEMPLATE, VAULT } from './answers.ts';
-import type { Key, Keystore, Template, Vault } from './answers.ts';
+import { KEY, KEYSTORE, SUBSCRIPTION, TEMPLATE, VAULT } from './answers.ts';
+import type { Key, Keystore, Subscription, Template, Vault } from './answers.ts';
 import type { Answer, Api } from './api.ts';
 import { CommandProblem, EXIT } from './exit.ts';
 
@@ -10,6 +10,7 @@ interface Resources {
   readonly keystore: Keystore;
   readonly template: Template;
   readonly vault: Vault;
+  readonly subscription: Subscription;
 }
 export type ResourceKind = keyof Resources;
 export type ResourceOf<Kind extends ResourceKind> = Resources[Kind];
@@ -21,13 +22,25 @@ const RESOURCES: {
     /** The field that people know it by. */
     readonly named: 'label' | 'name';
     readonly schema: z.ZodMiniType<ResourceOf<Kind>>;
+    /** Left out where the list can be asked for a name. */
+    readonly hasNoNameFilter?: true;
   };
 } = {
   key: { path: '/managed_keys', property: 'managed_keys', named: 'label', schema: KEY },
   keystore: { path: '/keystores', property: 'keystores', named: 'name', schema: KEYSTORE },
   template: { path: '/templates', property: 'templates', named: 'name', schema: TEMPLATE },
   vault: { path: '/vaults', property: 'vaults', named: 'name', schema: VAULT },
+  subscription: {
+    path: '/notification_subscriptions',
+    property: 'notification_subscriptions',
+    named: 'name',
+    schema: SUBSCRIPTION,
+    hasNoNameFilter: true,
+  },
 };
+
+/** Where the command is called otherwise than the list of the API. */
+const LISTS: Readonly<Partial<Record<ResourceKind, string>>> = { key: 'keys', subscription: 'notifications' };
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -68,16 +81,16 @@ export async function read<Kind extends ResourceKind>(api: Api, kind: Kind, id: 
 /** As `find`, for what is only referred to. */
 export async function idOf(api: Api, kind: ResourceKind, nameOrId: string, vaultId?: string): Promise<string> {
   if (UUID.test(nameOrId)) return nameOrId.toLowerCase();
-  const { named, property } = RESOURCES[kind];
+  const { named, property, hasNoNameFilter } = RESOURCES[kind];
   const { items } = await list(api, kind, {
-    [named]: nameOrId,
+    ...(hasNoNameFilter === true ? {} : { [named]: nameOrId }),
     ...(vaultId === undefined ? {} : { 'vault.id': vaultId }),
   });
   const same = items.filter((item) => (item as Readonly<Record<string, unknown>>)[named] === nameOrId);
   const [only, ...others] = same;
   if (only === undefined) {
     throw new CommandProblem(EXIT.failed, `There is no ${kind} ${nameOrId}, or you may not see it.`, {
-      advice: `shearline ${kind === 'key' ? 'keys' : property} list shows those that there are.`,
+      advice: `shearline ${LISTS[kind] ?? property} list shows those that there are.`,
     });
   }
   if (others.length > 0) {

@@ -2,22 +2,42 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
+/** Somewhere to write to. */
+export interface Stream {
+  write(text: string): void;
+  /** Whether it is a terminal that wants colour: NO_COLOR and FORCE_COLOR are respected. */
+  readonly colour: boolean;
+  /** The width of the terminal in characters; undefined where it is none. */
+  readonly width: number | undefined;
+}
+
 /** Where a command writes. What it answers goes to `out`, alone; everything said on the way goes to `err`. */
 export interface Terminal {
-  readonly out: NodeJS.WriteStream;
-  readonly err: NodeJS.WriteStream;
+  readonly out: Stream;
+  readonly err: Stream;
+  /** Where a question is shown. */
+  readonly questions: NodeJS.WritableStream;
   /** Whether somebody can be asked: input and the side channel are a terminal. */
   readonly asks: boolean;
 }
 
 export function openTerminal(): Terminal {
   const { stdin, stdout, stderr } = process;
-  return { out: stdout, err: stderr, asks: stdin.isTTY && stderr.isTTY };
+  return { out: streamOf(stdout), err: streamOf(stderr), questions: stderr, asks: stdin.isTTY && stderr.isTTY };
 }
 
-/** Text in colour where the stream is a terminal that wants it: NO_COLOR and FORCE_COLOR are respected. */
-export function styled(style: Style, text: string, stream: NodeJS.WriteStream): string {
-  return styleText(style, text, { stream, validateStream: true });
+function streamOf(stream: NodeJS.WriteStream): Stream {
+  return {
+    write: (text) => {
+      stream.write(text);
+    },
+    colour: styleText('red', '-', { stream, validateStream: true }) !== '-',
+    width: stream.isTTY ? stream.columns || 80 : undefined,
+  };
+}
+
+export function styled(style: Style, text: string, { colour }: Pick<Stream, 'colour'>): string {
+  return colour ? styleText(style, text, { validateStream: false }) : text;
 }
 
 /**
@@ -27,7 +47,7 @@ export function styled(style: Style, text: string, stream: NodeJS.WriteStream): 
 export function table(
   columns: readonly string[],
   rows: readonly (readonly string[])[],
-  stream: NodeJS.WriteStream,
+  stream: Pick<Stream, 'colour'>,
   styleOf: (row: readonly string[], index: number) => Style | undefined = () => undefined,
 ): string {
   const clean = rows.map((row) => row.map(printable));
@@ -73,11 +93,12 @@ export interface Progress {
 }
 
 export function progress(terminal: Terminal): Progress {
-  if (!terminal.err.isTTY) return { step: () => undefined, end: () => undefined };
+  const { width } = terminal.err;
+  if (width === undefined) return { step: () => undefined, end: () => undefined };
   const clear = '\r\u001b[2K';
   return {
     step: (says) => {
-      terminal.err.write(`${clear}${printable(says).slice(0, (terminal.err.columns || 80) - 1)}`);
+      terminal.err.write(`${clear}${printable(says).slice(0, width - 1)}`);
     },
     end: () => {
       terminal.err.write(clear);

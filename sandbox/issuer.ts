@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { OAuth2Server } from 'oauth2-mock-server';
-import type { MutableRedirectUri, MutableToken, TokenRequestIncomingMessage } from 'oauth2-mock-server';
+import type {
+  MutableRedirectUri,
+  MutableResponse,
+  MutableToken,
+  TokenRequestIncomingMessage,
+} from 'oauth2-mock-server';
 import { LOOPBACK } from './ports.ts';
 
 /** The contract's roles. A token names each as `<role>` (for all vaults) or `<role>@<vault id>`. */
@@ -45,8 +50,10 @@ export async function startIssuer(options: { port?: number; keyFile?: string } =
     if (options.keyFile !== undefined) writeFileSync(options.keyFile, JSON.stringify(key), { mode: 0o600 });
   }
 
-  // The library's codes remember nothing about who logged in.
+  // The library's codes and refresh tokens remember nothing about who logged in.
   const logins = new Map<string, { subject: string | undefined; scope: string }>();
+  const loginOf = (body: TokenRequestIncomingMessage['body'] & { readonly refresh_token?: unknown }) =>
+    logins.get(body.code ?? (typeof body.refresh_token === 'string' ? body.refresh_token : ''));
   service.on('beforeAuthorizeRedirect', (redirect: MutableRedirectUri, request: IncomingMessage) => {
     const code = redirect.url.searchParams.get('code');
     const asked = new URL(request.url ?? '/', 'http://issuer').searchParams;
@@ -55,13 +62,19 @@ export async function startIssuer(options: { port?: number; keyFile?: string } =
     }
   });
   service.on('beforeTokenSigning', (token: MutableToken, { body }: TokenRequestIncomingMessage) => {
-    const login = body.code === undefined ? undefined : logins.get(body.code);
+    const login = loginOf(body);
     const subject = login?.subject ?? (typeof body.client_id === 'string' ? body.client_id : 'somebody');
     token.payload['sub'] = subject;
     // An ID token is for the client and keeps the audience that it has.
-    if (token.payload['aud'] === body.client_id && login !== undefined) return;
+    const hasIdToken = login !== undefined || body.grant_type === 'refresh_token';
+    if (token.payload['aud'] === body.client_id && hasIdToken) return;
     token.payload['aud'] = AUDIENCE;
     token.payload['roles'] = rolesIn(login?.scope ?? body.scope ?? '');
+  });
+  service.on('beforeResponse', ({ body: answer }: MutableResponse, { body }: TokenRequestIncomingMessage) => {
+    const login = loginOf(body);
+    const refresh = answer === '' ? undefined : answer['refresh_token'];
+    if (login !== undefined && typeof refresh === 'string') logins.set(refresh, login);
   });
 
   await server.start(options.port ?? 0, LOOPBACK);

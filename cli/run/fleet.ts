@@ -195,6 +195,7 @@ async function changeEach(call: Invocation, keys: readonly Reference[], wanted: 
       problem,
     } of refused)
       err.write(`${styled('red', name, err)}  ${problem?.message ?? ''}\n`);
+    if (refused.length === found.length) throw new CommandProblem(EXIT.failed, 'Nothing was changed.');
     const { confirm } = await import('../ask.ts');
     const what = found.length === 1 ? (found[0]?.name ?? '') : `${found.length} keys`;
     if (!(await confirm(`${wanted.verb} ${what} at ${call.api().url}?`, call.terminal))) {

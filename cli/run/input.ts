@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { text as textOf } from 'node:stream/consumers';
+import { resolve } from 'node:path';
 import type { Json } from '../api.ts';
 import { wrongUse } from '../exit.ts';
+import type { Invocation } from '../invocation.ts';
 
 /** The JSON object in this file; `-` is standard input. Throws a wrong use that repeats nothing of the content: it may hold secrets. */
-export async function readJson(file: string): Promise<Readonly<Record<string, Json>>> {
+export async function readJson(
+  call: Pick<Invocation, 'input' | 'folder'>,
+  file: string,
+): Promise<Readonly<Record<string, Json>>> {
   let content: string;
   try {
-    content = file === '-' ? await textOf(process.stdin) : readFileSync(file, 'utf8');
+    content = file === '-' ? await call.input() : readFileSync(resolve(call.folder, file), 'utf8');
   } catch (error) {
     throw wrongUse(`${file} cannot be read: ${(error as { readonly code?: string }).code ?? 'no answer'}.`);
   }

@@ -110,7 +110,7 @@ const LEFT_OUT = 'is missing; give it as an option, or call this on a terminal t
 
 export const create: Run = async (call) => {
   const file = text(call, 'file');
-  const body = file === undefined ? await bodyOfCreate(call) : await readJson(file);
+  const body = file === undefined ? await bodyOfCreate(call) : await readJson(call, file);
   const dryRun = flag(call, 'dryRun');
   const given = await call.api().send({
     method: 'POST',

@@ -147,7 +147,7 @@ export const connect: Run = async (call) => {
       '--file is missing: the keystore as JSON, - for standard input.',
       'docs/keystores has one for each type.',
     );
-  const body = await readJson(file);
+  const body = await readJson(call, file);
   const vault = await vaultOf(call);
   const dryRun = flag(call, 'dryRun');
   const given = await call.api().send({
@@ -176,7 +176,7 @@ export const edit: Run = async (call) => {
   const file = text(call, 'file');
   const groups = texts(call, 'group');
   const fields: Readonly<Record<string, Json | undefined>> = {
-    ...(file === undefined ? {} : await readJson(file)),
+    ...(file === undefined ? {} : await readJson(call, file)),
     name: text(call, 'name'),
     description: text(call, 'description'),
     groups: groups.length === 0 ? undefined : groups,

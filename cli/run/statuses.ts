@@ -2,11 +2,12 @@ import type { Status } from '../answers.ts';
 import { EXIT } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
 import { table } from '../terminal.ts';
+import type { Stream } from '../terminal.ts';
 
 /** What keystores say of keys, as lines: with the reason below whatever is not ok. */
 export function statusTable(
   rows: readonly { readonly key: string; readonly status: Status }[],
-  stream: NodeJS.WriteStream,
+  stream: Pick<Stream, 'colour'>,
   withKey = true,
 ): string {
   const columns = [...(withKey ? ['key'] : []), 'keystore', 'status', 'flag', 'detail'];

@@ -75,7 +75,7 @@ export const create: Run = async (call) => {
     method: 'POST',
     path: '/templates',
     query: dryRun ? { dry_run: 'true' } : {},
-    body: { ...(await readJson(file)), ...(vault === undefined ? {} : { vault: { id: vault } }) },
+    body: { ...(await readJson(call, file)), ...(vault === undefined ? {} : { vault: { id: vault } }) },
   });
   if (dryRun) answerPlan(call, given);
   else showTemplate(call, understood(TEMPLATE, given), given.body);
@@ -86,7 +86,7 @@ export const edit: Run = async (call) => {
   const found = await findTemplate(call);
   const file = text(call, 'file');
   const fields: Readonly<Record<string, Json | undefined>> = {
-    ...(file === undefined ? {} : await readJson(file)),
+    ...(file === undefined ? {} : await readJson(call, file)),
     name: text(call, 'name'),
     description: text(call, 'description'),
   };

@@ -4,8 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
+import { main } from '../../cli/main.ts';
 import { startIssuer } from '../../sandbox/issuer.ts';
 import type { LocalIssuer } from '../../sandbox/issuer.ts';
 import { startApi } from '../functions/api.ts';
@@ -27,7 +29,7 @@ export interface CallOptions {
   readonly folder?: string;
 }
 
-/** A deployment behind a real port, and the command line as real processes that speak to it. */
+/** A deployment behind a real port, and the command line that speaks to it. */
 export interface CommandLine {
   readonly url: string;
   readonly api: TestApi;
@@ -36,10 +38,23 @@ export interface CommandLine {
   readonly home: string;
   /** Every token that was in use: none of them may be in what a command says. */
   readonly secrets: Set<string>;
-  /** Runs `shearline …` as somebody with every role, unless `env` says otherwise. */
+  /** Runs `shearline …` as somebody with every role, unless `env` says otherwise; in this process, where no terminal is. */
   run(words: string | readonly string[], options?: CallOptions): Promise<Said>;
+  /** As `run`, as a process of its own. */
+  spawn(words: string | readonly string[], options?: CallOptions): Promise<Said>;
+  /** As `spawn`, at a terminal: types each answer once what it follows was shown. By `script` of util-linux, which every Linux has. */
+  atTerminal(
+    words: string | readonly string[],
+    answers: readonly (readonly [after: string, type: string])[],
+    options?: CallOptions,
+  ): Promise<{ readonly code: number | null; readonly shown: string }>;
+  /** Awaited before each request is served, when set. */
+  meanwhile: ((request: { readonly method: string; readonly path: string }) => Promise<void>) | undefined;
   close(): Promise<void>;
 }
+
+const wordsOf = (words: string | readonly string[]): readonly string[] =>
+  typeof words === 'string' ? words.split(' ').filter((word) => word !== '') : words;
 
 const BIN = new URL('../../cli/bin.js', import.meta.url).pathname;
 const HOP = new Set(['connection', 'content-length', 'transfer-encoding']);
@@ -51,6 +66,7 @@ export async function startCommandLine(): Promise<CommandLine> {
     void (async () => {
       const { pathname, search } = new URL(request.url ?? '/', 'http://localhost');
       const body = await buffer(request);
+      await line.meanwhile?.({ method: request.method ?? '', path: pathname });
       const answer = await api.send({
         method: request.method ?? 'GET',
         path: pathname,
@@ -76,32 +92,77 @@ export async function startCommandLine(): Promise<CommandLine> {
   const roles = ['vault_administrator', 'key_custodian_creator', 'key_custodian_deployer', 'manager'];
   const token = await issuer.mint({ subject: 'ada', roles });
   const secrets = new Set([token]);
-  return {
+  const environmentWith = (env: CallOptions['env']) => ({
+    PATH: process.env['PATH'],
+    HOME: home,
+    SHEARLINE_URL: url,
+    SHEARLINE_TOKEN: token,
+    ...env,
+  });
+  const told = (code: number | null, { out, err }: Pick<Said, 'out' | 'err'>): Said => {
+    for (const secret of secrets) expect(out + err, 'a token in what was said').not.toContain(secret);
+    return { code, out, err, json: () => JSON.parse(out) as unknown };
+  };
+  const line: CommandLine = {
     url,
     api,
     issuer,
     home,
     secrets,
-    run: (words, { env = {}, input, folder = home } = {}) => {
-      const environment = { PATH: process.env['PATH'], HOME: home, SHEARLINE_URL: url, SHEARLINE_TOKEN: token, ...env };
-      const asked = typeof words === 'string' ? words.split(' ').filter((word) => word !== '') : [...words];
-      return new Promise<Said>((resolve, reject) => {
-        const child = spawn(process.execPath, [BIN, ...asked], { cwd: folder, env: environment });
-        const [out, err] = [buffer(child.stdout), buffer(child.stderr)];
-        child.stdin.end(input ?? '');
+    run: async (words, { env = {}, input = '', folder = home } = {}) => {
+      const said = { out: '', err: '' };
+      const stream = (name: 'out' | 'err') => ({
+        write: (text: string) => {
+          said[name] += text;
+        },
+        colour: false,
+        width: undefined,
+      });
+      const code = await main(wordsOf(words), {
+        terminal: { out: stream('out'), err: stream('err'), questions: new PassThrough(), asks: false },
+        environment: environmentWith(env),
+        folder,
+        input: () => Promise.resolve(input),
+      });
+      return told(code, said);
+    },
+    spawn: (words, { env = {}, input = '', folder = home } = {}) =>
+      new Promise<Said>((resolve, reject) => {
+        const child = spawn(process.execPath, [BIN, ...wordsOf(words)], { cwd: folder, env: environmentWith(env) });
+        const said = Promise.all([buffer(child.stdout), buffer(child.stderr)]);
+        child.stdin.end(input);
         child.on('error', reject);
         child.on('close', (code) => {
-          Promise.all([out, err])
-            .then(([one, other]) => {
-              const said = { out: one.toString('utf8'), err: other.toString('utf8') };
-              for (const secret of secrets)
-                expect(said.out + said.err, 'a token in what was said').not.toContain(secret);
-              resolve({ code, ...said, json: () => JSON.parse(said.out) as unknown });
-            })
-            .catch(reject);
+          said.then(([out, err]) => {
+            resolve(told(code, { out: out.toString('utf8'), err: err.toString('utf8') }));
+          }, reject);
         });
-      });
-    },
+      }),
+    meanwhile: undefined,
+    atTerminal: (words, answers, { env = {}, folder = home } = {}) =>
+      new Promise((resolve, reject) => {
+        const quoted = [process.execPath, BIN, ...wordsOf(words)].map(
+          (word) => `'${word.replaceAll("'", String.raw`'\''`)}'`,
+        );
+        const child = spawn('script', ['--quiet', '--return', '--command', quoted.join(' '), '/dev/null'], {
+          cwd: folder,
+          env: { ...environmentWith(env), TERM: 'xterm-256color' },
+        });
+        let shown = '';
+        const left = [...answers];
+        child.stdout.on('data', (chunk: Buffer) => {
+          shown += chunk.toString('utf8');
+          const [next] = left;
+          if (next !== undefined && shown.includes(next[0])) {
+            left.shift();
+            child.stdin.write(next[1]);
+          }
+        });
+        child.on('error', reject);
+        child.on('close', (code) => {
+          resolve({ code, shown: told(code, { out: shown, err: '' }).out });
+        });
+      }),
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((closed) => {
@@ -113,4 +174,5 @@ export async function startCommandLine(): Promise<CommandLine> {
       await Promise.all([api.close(), issuer.close()]);
     },
   };
+  return line;
 }
