@@ -43,6 +43,7 @@ export const FAULTS = {
   keystore_unreachable: { status: 503, retryable: true },
   keystore_throttled: { status: 503, retryable: true },
   busy: { status: 503, retryable: true },
+  table_too_new: { status: 503, retryable: false },
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 
 export type FaultCode = keyof typeof FAULTS;

@@ -18,6 +18,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import type { TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { Fault } from '../fault.ts';
+import { guardVersion } from './version-guard.ts';
 import { INDEXES } from './table.ts';
 import type { IndexName, ItemKey } from './table.ts';
 import type { WireItem } from './wire.ts';
@@ -310,13 +311,17 @@ function transactItem(change: Change, table: string): TransactItem {
   }
 }
 
-/** A client for the table, in the function's own region or at `endpoint`. Connections are kept; calls give up after 5 s. */
+/**
+ * A client for the table, in the function's own region or at `endpoint`. Connections are kept; calls give up after 5 s. To a table that a newer
+ * version of this code has written nothing is sent: `table_too_new`.
+ */
 export function openDatabase(options: { table: string; endpoint: string | undefined }): Database {
   const client = new DynamoDBClient({
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     maxAttempts: 5,
     requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
   });
+  guardVersion(client, options.table);
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   return new Database(documents, options.table);
 }

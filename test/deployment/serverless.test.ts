@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { CONSOLE_ROUTES } from '../../functions/console.ts';
+import { HEALTH_ROUTE } from '../../functions/health.ts';
 import { ROUTES } from '../../functions/openapi.ts';
 import { readConfig } from '../../lib/config.ts';
 import { tableDefinition } from '../../lib/records/table.ts';
@@ -57,6 +58,7 @@ describe('serverless.yml', () => {
       '*',
       ...Object.keys(ROUTES),
       ...CONSOLE_ROUTES,
+      HEALTH_ROUTE,
       ...Object.values(OPERATIONS).map(({ method, path }) => `${method} ${path}`),
     ];
     expect(routes.toSorted()).toEqual(expected.toSorted());
