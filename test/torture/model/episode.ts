@@ -454,7 +454,8 @@ export class Episode {
     }
     if (isError && (unaskable !== 'no' || truth.status === 'error')) return;
     const verdict = verdictOn(truth.of, truth.status);
-    if (row.keystoreSyncFlag !== verdict.flag || row.keystoreSyncFlagDetail !== verdict.detail) {
+    const verdicts = [truth.status, ...truth.or].map((status) => verdictOn(truth.of, status));
+    if (!verdicts.some(({ flag, detail }) => row.keystoreSyncFlag === flag && row.keystoreSyncFlagDetail === detail)) {
       broken(
         'The flag says the truth',
         `${where} says ${row.keystoreSyncFlagDetail} (${row.status}: ${row.reason}), but it is ${verdict.detail} (${truth.status})`,

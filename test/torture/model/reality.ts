@@ -126,7 +126,9 @@ export function truthOf(
     const material = found.currentKeyMaterialId ?? '';
     // What was there when a rotation was decided, the rotation ends.
     const stays = memory.foreign.has(material) && !(isCurrent && memory.outdated.has(material));
-    return truth('wrong_key', { excuse: stays ? meddled : undefined });
+    // An older version is right as long as its own material is among those in the key, whatever is current there.
+    const mayHold = !isCurrent && isRotated && memory.arrived.has(instanceName(key, instance));
+    return truth('wrong_key', { or: mayHold ? ['active'] : [], excuse: stays ? meddled : undefined });
   }
   if (wantsUse && isCurrent) {
     const holder = holderOf(key, instance, all);
