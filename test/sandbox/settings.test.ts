@@ -33,7 +33,7 @@ describe('the settings of a start', () => {
   });
 
   test.each([
-    [{ PORT: 'abc' }, 'PORT must be a whole number from 1 to 65526 (or 0 for any free ports), not "abc".'],
+    [{ PORT: 'abc' }, 'PORT must be a whole number from 1 to 65524 (or 0 for any free ports), not "abc".'],
     [{ PORT: '65527' }, 'PORT must be'],
     [{ PORT: '-1' }, 'PORT must be'],
     [{ PORT: '3000.5' }, 'PORT must be'],

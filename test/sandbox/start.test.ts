@@ -39,7 +39,7 @@ describe('a start that cannot work', () => {
     });
     expect(ended).toEqual({
       code: 1,
-      said: 'PORT must be a whole number from 1 to 65530 (or 0 for any free ports), not "abc".\n',
+      said: 'PORT must be a whole number from 1 to 65524 (or 0 for any free ports), not "abc".\n',
     });
   });
 
