@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { CreateAliasCommand, CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import type { Attempt } from '../../../lib/attempt.ts';
+import { autoRepair } from '../../../lib/auto-repair/run.ts';
 import type { Deployment } from '../../../lib/deployment.ts';
 import { driverFor } from '../../../lib/drivers/connections.ts';
 import { resume } from '../../../lib/drift/resume.ts';
@@ -19,11 +21,12 @@ import {
 import type { Custody } from '../../../lib/deployment.ts';
 import type { Database } from '../../../lib/records/database.ts';
 import { chainLateAttempts } from '../../../lib/records/refusal.ts';
-import { keystoresOfVault, readKey, readVaultCounters } from '../../../lib/records/reading.ts';
+import { keystoresOfVault, readKey, readVault, readVaultCounters } from '../../../lib/records/reading.ts';
 import { INDEX_KEY, OPEN_WORK_SHARDS } from '../../../lib/records/table.ts';
+import { runSchedule } from '../../../lib/schedule/run.ts';
 import type { Template, TemplateKey } from '../../../lib/templates/template.ts';
 import { createTemplate } from '../../../lib/templates/write.ts';
-import { createVault } from '../../../lib/vaults/write.ts';
+import { createVault, editVault } from '../../../lib/vaults/write.ts';
 import type { KeyListing, KeyTarget } from '../../../sandbox/aws-kms/server.ts';
 import type { AwsKmsSandbox } from '../../../sandbox/aws-kms/server.ts';
 import { UNPACED } from '../../deployment.ts';
@@ -102,6 +105,31 @@ export class Stage {
     return keystore;
   }
 
+  /** Has drift in the vault repaired without people, however much there is of it. */
+  async autoRepair(): Promise<void> {
+    const vault = await readVault(this.deployment.database, this.#vaultId);
+    if (vault === undefined) throw new Error('There is no vault yet.');
+    const autoRepairs = { policy: 'sync', stopAtPercent: 100 } as const;
+    await editVault(this.deployment, attempt('UpdateVault'), vault, { autoRepair: autoRepairs });
+  }
+
+  /** A key that somebody else in the account has made, with a name; answers its ARN. */
+  async foreign(region: string, name: string): Promise<string> {
+    const { accessKeyId, secretAccessKey } = this.#account;
+    const client = new KMSClient({
+      endpoint: this.#kms.endpoint,
+      region,
+      credentials: { accessKeyId, secretAccessKey },
+    });
+    try {
+      const { KeyMetadata: made } = await client.send(new CreateKeyCommand({}));
+      await client.send(new CreateAliasCommand({ AliasName: `alias/${name}`, TargetKeyId: made?.KeyId }));
+      return made?.Arn ?? '';
+    } finally {
+      client.destroy();
+    }
+  }
+
   /** Puts a keystore into other groups. */
   async regroup(keystore: Keystore, groups: readonly string[]): Promise<void> {
     const by = { subject: 'ada', now: this.deployment.clock(), holdsKeys: true };
@@ -142,6 +170,7 @@ export class Stage {
     const planned = planKey(template, keystores, given, by);
     await createKey(this.deployment, attempt('CreateManagedKey'), template, planned, keystoresGeneration, NEVER);
     this.roles.set(planned.key.id, label);
+    await this.#finished();
     return planned.key;
   }
 
@@ -152,6 +181,15 @@ export class Stage {
       const by = { subject: 'ada', now: this.deployment.clock(), destroyCoolDownHours: 0 };
       const decision = decide(command, found, found.key, by);
       await carryOut(this.deployment, attempt(command), command, found.key, decision, NEVER);
+      await this.#finished();
+    }
+  }
+
+  /** A machine that is too busy to answer in time makes work wait: what is prepared is prepared to its end. */
+  async #finished(): Promise<void> {
+    for (let minute = 1; minute <= 20 && (await this.openWork()) > 0; minute += 1) {
+      this.ahead += 16 * 60_000;
+      await resume(this.deployment, NEVER);
     }
   }
 
@@ -184,12 +222,16 @@ export class Stage {
     return (await Promise.all(shards)).flat().length;
   }
 
-  /** Two minutes, in each of which the function `resume` does its work once; then a scan. */
+  /** Two minutes, in each of which the scheduled functions do their work once, with a scan between; then a scan. */
   async recover(): Promise<void> {
     for (let minute = 1; minute <= 2; minute += 1) {
       this.ahead += 61_000;
       await resume(this.deployment, NEVER);
       await chainLateAttempts(this.deployment.database);
+      // What a scheduled function could not do, it does in its next run.
+      await runSchedule(this.deployment, NEVER);
+      if (minute === 1) await this.scan();
+      await autoRepair(this.deployment, NEVER);
     }
     await this.scan();
   }
