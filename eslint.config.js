@@ -32,7 +32,7 @@ export default tseslint.config(
   },
   {
     // What people look at in a terminal is written with console.log there, and nowhere else.
-    files: ['sandbox/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts', 'deploy/dead-letters.ts'],
+    files: ['sandbox/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts', 'release/**/*.ts', 'deploy/dead-letters.ts'],
     rules: { 'no-console': 'off' },
   },
   {
