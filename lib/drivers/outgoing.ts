@@ -144,9 +144,12 @@ class NoTunnel extends Error {
   readonly code = 'ERR_PROXY_TUNNEL';
 
   constructor(status: number | undefined) {
-    super(`tls_proxy answered ${String(status)} to CONNECT.`);
+    super(`tls_proxy answered ${status === undefined ? 'nothing' : String(status)} to CONNECT.`);
   }
 }
+
+/** Milliseconds that a proxy has for its answer. */
+const TUNNEL_MS = 10_000;
 
 class Tunnel extends Agent {
   readonly #proxy: URL;
@@ -170,8 +173,11 @@ class Tunnel extends Agent {
       headers: { host: target },
       agent: false,
       lookup: publicLookup,
+      timeout: TUNNEL_MS,
     });
     asked.once('error', fail);
+    // Whoever asked has given up by then; what it left must not stay open for ever.
+    asked.once('timeout', () => asked.destroy(new NoTunnel(undefined)));
     asked.once('response', ({ statusCode }) => {
       asked.destroy();
       fail(new NoTunnel(statusCode));
@@ -182,6 +188,7 @@ class Tunnel extends Agent {
         fail(new NoTunnel(statusCode));
         return;
       }
+      socket.setTimeout(0);
       const secure = connectTls({ ...options, socket });
       secure.once('error', fail);
       secure.once('secureConnect', () => {
