@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { requirePermission, visibleVaults } from '../lib/access/permissions.ts';
 import { readConfig } from '../lib/config.ts';
 import { presentKeystoreTypes } from '../lib/keystores/types.ts';
 import { openApiDocument } from '../lib/wire/openapi.ts';
@@ -93,9 +94,12 @@ function protectedResource(baseUrl: string): object {
   };
 }
 
-/** Who may see nothing may still know this: it is in the OpenAPI document too. */
 const otherwise = serve({
-  GetKeystoreTypes: () => Promise.resolve({ body: { keystore_types: presentKeystoreTypes() } }),
+  GetKeystoreTypes: async ({ caller }) => {
+    const vaults = visibleVaults(caller);
+    if (vaults !== 'all' && vaults.size === 0) requirePermission(caller, 'read', undefined);
+    return Promise.resolve({ body: { keystore_types: presentKeystoreTypes() } });
+  },
 });
 
 /**

@@ -16,7 +16,7 @@ const drivers = new Map<string, Promise<KeystoreDriver>>();
  * and should decrypt them only then. A failure is not kept. Throws a `KeystoreFault` (`unsupported`) when there is no driver for the type, and what `openCredentials` and `connect` throw.
  */
 export async function driverFor(
-  keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'> & Partial<Pick<Keystore, 'tlsProxy'>>,
+  keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'> & Partial<Pick<Keystore, 'tlsProxy' | 'vaultId'>>,
   openCredentials: () => Promise<Readonly<Record<string, string>>>,
   pace?: Pace,
 ): Promise<KeystoreDriver> {
@@ -32,8 +32,8 @@ export async function driverFor(
 
   const connecting = (async () => {
     const [module, credentials] = await Promise.all([loadDriver(keystore.type), openCredentials()]);
-    const { id: keystoreId, settings, tlsProxy } = keystore;
-    return module.connect({ keystoreId, settings, credentials, tlsProxy, pace });
+    const { id: keystoreId, settings, tlsProxy, vaultId: externalId } = keystore;
+    return module.connect({ keystoreId, settings, credentials, externalId, tlsProxy, pace });
   })();
   drivers.set(name, connecting);
   for (const oldest of drivers.keys()) {

@@ -9,6 +9,8 @@ export interface Connection {
   readonly keystoreId: string;
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly credentials: Readonly<Record<string, string>>;
+  /** The vault's id: what roles in other accounts are assumed with, so that no other vault can use them. */
+  readonly externalId?: string | undefined;
   /** `host:port` of a proxy that TLS connections to the keystore are tunnelled through (HTTP CONNECT). */
   readonly tlsProxy?: string | undefined;
   /** Every call waits for its turn. For those who look at or repair many keys; nobody waits for them. */

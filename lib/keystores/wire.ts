@@ -26,10 +26,11 @@ function ownFields(type: KeystoreType, body: Readonly<Record<string, unknown>>):
   return own;
 }
 
-/** A creation request as what is to be connected. An empty access key means the same as none. */
+/** A creation request as what is to be connected. An empty access key or role means the same as none. */
 export function newKeystoreFrom(body: WireCreateKeystore): NewKeystore {
   const { settings, secrets } = ownFields(body.type, body);
-  if (settings['aws_access_key_id'] === '') delete settings['aws_access_key_id'];
+  for (const name of ['aws_access_key_id', 'aws_role_arn'])
+    if (settings[name] === '') Reflect.deleteProperty(settings, name);
   return {
     vaultId: body.vault.id,
     type: body.type,

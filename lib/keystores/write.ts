@@ -197,9 +197,11 @@ export async function tryConnection(
   signal: AbortSignal,
 ): Promise<KeystoreHealth> {
   const { connect } = await loadDriver(keystore.type);
-  const { settings, id: keystoreId } = keystore;
+  const { settings, id: keystoreId, vaultId: externalId, tlsProxy } = keystore;
   const seal = () => deployment.custody.seal(secrets, keystoreId);
-  const health = await connect({ keystoreId, settings, credentials: secrets, seal }).health(signal);
+  const health = await connect({ keystoreId, settings, credentials: secrets, externalId, tlsProxy, seal }).health(
+    signal,
+  );
   return { keystoreId, ...health, lastHeartbeat: health.status === 'ok' ? deployment.clock() : undefined, sweeps: 0 };
 }
 

@@ -245,7 +245,21 @@ const noPlaceholder = z.check<object>(
   { when: alsoWhenOthersFail },
 );
 
+const awsRoleArn = later(() =>
+  text({
+    minimum: 0,
+    maximum: 600,
+    pattern: /^(?:arn:aws[a-z-]*:iam::\d{12}:role\/shearline\/[A-Za-z0-9+=,.@_/-]+)?$/,
+    says: 'must be the ARN of a role below the path /shearline/, or empty for none',
+  }).check(
+    z.describe(
+      'Beyond UKO: a role in the account of the keys that Shearline assumes, with the id of the vault as external id; with the access key if there is one, else with its own role.',
+    ),
+  ),
+);
+
 const aws = later(() => ({
+  aws_role_arn: z.optional(awsRoleArn()),
   aws_region: awsRegion(),
   aws_access_key_id: z.optional(awsAccessKeyId()),
   aws_secret_access_key: z.optional(awsSecretAccessKey()),
@@ -376,6 +390,7 @@ export const updateKeystore = later(() =>
     google_private_key_id: z.optional(googlePrivateKeyId()),
     google_key_ring: z.optional(googleKeyRing()),
     aws_region: z.optional(awsRegion()),
+    aws_role_arn: z.optional(awsRoleArn()),
     aws_access_key_id: z.optional(awsAccessKeyId()),
     aws_secret_access_key: z.optional(awsSecretAccessKey()),
     aws_custom_key_store_id: z.optional(awsCustomKeyStoreId()),
@@ -409,9 +424,9 @@ type OwnField = Exclude<keyof WireUpdateKeystore, 'name' | 'description' | 'tls_
 
 /** The fields that belong to a keystore type alone, in the contract's order: open settings and secrets. */
 export const KEYSTORE_FIELDS = {
-  aws_kms: { settings: ['aws_region', 'aws_access_key_id'], secrets: ['aws_secret_access_key'] },
+  aws_kms: { settings: ['aws_region', 'aws_access_key_id', 'aws_role_arn'], secrets: ['aws_secret_access_key'] },
   aws_cloudhsm: {
-    settings: ['aws_region', 'aws_access_key_id', 'aws_custom_key_store_id', 'aws_probe'],
+    settings: ['aws_region', 'aws_access_key_id', 'aws_role_arn', 'aws_custom_key_store_id', 'aws_probe'],
     secrets: ['aws_secret_access_key'],
   },
   azure_key_vault: {
@@ -511,6 +526,7 @@ const shownAws = later(() => ({
   aws_region: z.string(),
   aws_access_key_id: z.string(),
   aws_secret_access_key: hidden(),
+  aws_role_arn: z.optional(z.string()),
 }));
 
 export const keystoreAwsKms = later(() => z.strictObject({ type: z.literal('aws_kms'), ...shown(), ...shownAws() }));

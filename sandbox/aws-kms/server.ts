@@ -76,7 +76,7 @@ export async function startAwsKmsSandbox(options: AwsKmsSandboxOptions): Promise
   cloud.onRotationDue = (world, key, at) => {
     rotateWhenDue(cloud, world, key, at);
   };
-  const verify = sigV4Verifier(options.accounts);
+  const verify = sigV4Verifier(options.accounts, { now: () => options.clock.now().getTime() });
   const server = createServer(
     { keepAliveTimeout: 30_000 },
     kmsListener({ cloud, verify, faults, calls, quota: rates }),

@@ -6,6 +6,9 @@ export interface SandboxAccount {
   accountId: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** Only of temporary credentials: what has to be sent with them, and until when they are good (milliseconds). */
+  sessionToken?: string;
+  expires?: number;
 }
 
 export interface SignedRequest {
@@ -45,17 +48,19 @@ export function claimedRegion(headers: IncomingHttpHeaders): string | undefined 
 
 /**
  * Verifies AWS Signature Version 4 whole: scope, skew against real time (never the movable clock, since clients sign with
- * real time), signed headers, and the hash of the body.
+ * real time), signed headers, and the hash of the body. Accounts that are added to the list later are known too.
  */
-export function sigV4Verifier(accounts: readonly SandboxAccount[]): (request: SignedRequest) => Caller {
-  const byAccessKey = new Map(accounts.map((account) => [account.accessKeyId, account]));
+export function sigV4Verifier(
+  accounts: readonly SandboxAccount[],
+  { service = 'kms', now = Date.now }: { service?: string; now?: () => number } = {},
+): (request: SignedRequest) => Caller {
   const signingKeys = new Map<string, Buffer>();
 
   function signingKey(secret: string, { accessKeyId, date, region }: Authorization): Buffer {
     const name = `${accessKeyId}/${date}/${region}`;
     const known = signingKeys.get(name);
     if (known) return known;
-    const key = [date, region, 'kms', 'aws4_request'].reduce<Buffer>(
+    const key = [date, region, service, 'aws4_request'].reduce<Buffer>(
       (parent, part) => hmac(parent, part),
       Buffer.from(`AWS4${secret}`),
     );
@@ -66,13 +71,15 @@ export function sigV4Verifier(accounts: readonly SandboxAccount[]): (request: Si
 
   return (request) => {
     const claim = parseAuthorization(request.headers.authorization);
-    const account = byAccessKey.get(claim.accessKeyId);
-    if (!account)
+    const account = accounts.find(({ accessKeyId }) => accessKeyId === claim.accessKeyId);
+    if (!account || account.sessionToken !== request.headers['x-amz-security-token'])
       throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
-    checkScope(claim);
+    if (account.expires !== undefined && now() > account.expires)
+      throw refused('ExpiredTokenException', 'The security token included in the request is expired');
+    checkScope(claim, service);
     const amzDate = checkDate(request.headers, claim.date);
     checkSignedHeaders(request.headers, claim.signedHeaders);
-    const scope = `${claim.date}/${claim.region}/kms/aws4_request`;
+    const scope = `${claim.date}/${claim.region}/${service}/aws4_request`;
     const toSign = `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${sha256(canonicalRequest(request, claim.signedHeaders))}`;
     const expected = hmac(signingKey(account.secretAccessKey, claim), toSign);
     const given = Buffer.from(claim.signature, 'hex');
@@ -106,9 +113,9 @@ function parseAuthorization(header: string | undefined): Authorization {
   return { accessKeyId, date, region, service, signedHeaders: signedHeaders.split(';'), signature };
 }
 
-function checkScope({ service, region }: Authorization): void {
-  if (service !== 'kms') {
-    throw refused('InvalidSignatureException', `Credential should be scoped to correct service: 'kms'. `);
+function checkScope({ service, region }: Authorization, correct: string): void {
+  if (service !== correct) {
+    throw refused('InvalidSignatureException', `Credential should be scoped to correct service: '${correct}'. `);
   }
   if (!regionForm.test(region)) {
     throw refused('InvalidSignatureException', 'Credential should be scoped to a valid region. ');

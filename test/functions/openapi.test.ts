@@ -88,7 +88,7 @@ it('whatever else is asked is the contract’s 404', async () => {
 });
 
 describe('GET keystore_types', () => {
-  it('needs a token, and no role: what it tells is in the document too', async () => {
+  it('needs a token', async () => {
     expect(await get('keystore_types')).toMatchObject({ statusCode: 401 });
   });
 });

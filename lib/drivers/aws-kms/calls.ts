@@ -33,6 +33,7 @@ import {
   UpdateAliasCommand,
   UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms';
+import { accountOfRole } from '../../keystores/role.ts';
 import type { Tag } from '../../tag.ts';
 import { paced } from '../../pace/pace.ts';
 import type { QuotaName } from '../../pace/quotas.ts';
@@ -42,6 +43,8 @@ import type { Connection } from '../registry.ts';
 import { directDescribe } from './direct.ts';
 import { abandoned, faultFrom, isFault } from './faults.ts';
 import type { AwsKeyRule } from './kind.ts';
+import { assumedRole } from './role.ts';
+import type { AwsCredentials } from './role.ts';
 
 /** A KMS key as DescribeKey shows it, of which we use this much. */
 export interface KmsKey {
@@ -145,12 +148,24 @@ function keyFrom(metadata: KeyMetadata | undefined, call: string): KmsKey {
   };
 }
 
+/** Where a keystore's keys are; the account only where it is known. */
+interface Place {
+  readonly region: string;
+  readonly account: string | undefined;
+}
+
 /**
  * AWS says of an ARN of another region only that it is not found. Of a keystore whose region was changed that would make all
- * keys absent, so it is never asked.
+ * keys absent, so it is never asked. Nor of one of another account, where a role says which account the keystore is.
  */
-function inRegion(keyId: string, region: string): string {
-  const [scheme, , , actual] = keyId.split(':');
+function inRegion(keyId: string, { region, account }: Place): string {
+  const [scheme, , , actual, owner] = keyId.split(':');
+  if (scheme === 'arn' && account !== undefined && owner !== account) {
+    throw new KeystoreFault(
+      'conflict',
+      `${keyId} is not in the account ${account}, which is that of this keystore's role.`,
+    );
+  }
   if (scheme === 'arn' && actual !== region) {
     throw new KeystoreFault('conflict', `${keyId} is not in ${region}, the region of this keystore.`);
   }
@@ -181,8 +196,8 @@ function text(connection: Connection, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** The keystore's own credentials; undefined when it has none, and the function's role is to be used. */
-function credentialsOf(connection: Connection) {
+/** The keystore's own access key; undefined when it has none, and the function's role is to be used. */
+function accessKeyOf(connection: Connection): AwsCredentials | undefined {
   const accessKeyId = text(connection, 'aws_access_key_id');
   const secretAccessKey = text(connection, 'aws_secret_access_key');
   const sessionToken = text(connection, 'aws_session_token');
@@ -191,6 +206,16 @@ function credentialsOf(connection: Connection) {
     throw new KeystoreFault('denied', 'aws_access_key_id and aws_secret_access_key must be given together.');
   }
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
+/** As whom the calls are made: as `aws_role_arn`, assumed with the access key or the function's role; or as one of those. */
+function credentialsOf(connection: Connection): AwsCredentials | (() => Promise<AwsCredentials>) | undefined {
+  const as = accessKeyOf(connection);
+  const roleArn = text(connection, 'aws_role_arn');
+  if (roleArn === undefined) return as;
+  const { keystoreId, externalId } = connection;
+  if (externalId === undefined) throw new KeystoreFault('unsupported', 'The keystore has no external id for its role.');
+  return assumedRole({ roleArn, externalId, keystoreId, region: regionOf(connection), as });
 }
 
 /** The region of a keystore, in AWS's spelling (`us-east-1`). */
@@ -206,6 +231,7 @@ export function regionOf(connection: Connection): string {
  */
 export function connectCalls(connection: Connection): KmsCalls {
   const region = regionOf(connection);
+  const place: Place = { region, account: accountOfRole(text(connection, 'aws_role_arn') ?? '') };
   const credentials = credentialsOf(connection);
   const httpsAgent = tunnelThrough(connection.tlsProxy);
   const client = (maxAttempts: number) =>
@@ -226,7 +252,7 @@ export function connectCalls(connection: Connection): KmsCalls {
   const single = client(1);
   const describeBySdk: KmsCalls['describeKey'] = (keyId, signal) =>
     until(signal, 'DescribeKey', async () => {
-      const answer = await repeating.send(new DescribeKeyCommand({ KeyId: inRegion(keyId, region) }), {
+      const answer = await repeating.send(new DescribeKeyCommand({ KeyId: inRegion(keyId, place) }), {
         abortSignal: signal,
       });
       return keyFrom(answer.KeyMetadata, 'DescribeKey');
@@ -236,7 +262,7 @@ export function connectCalls(connection: Connection): KmsCalls {
     describeKey:
       connection.pace === undefined || connection.tlsProxy !== undefined
         ? describeBySdk
-        : describeDirectly(single, region),
+        : describeDirectly(single, place),
     listKeys: (after, limit, signal) =>
       until(signal, 'ListKeys', async () => {
         const answer = await repeating.send(new ListKeysCommand({ Limit: limit, Marker: after }), {
@@ -267,7 +293,7 @@ export function connectCalls(connection: Connection): KmsCalls {
       until(signal, 'ListResourceTags', () =>
         everyPage(async (marker) => {
           const answer = await repeating.send(
-            new ListResourceTagsCommand({ KeyId: inRegion(keyId, region), Limit: 50, Marker: marker }),
+            new ListResourceTagsCommand({ KeyId: inRegion(keyId, place), Limit: 50, Marker: marker }),
             {
               abortSignal: signal,
             },
@@ -381,10 +407,10 @@ export function connectCalls(connection: Connection): KmsCalls {
 }
 
 /** A socket that AWS closed while it lay idle says nothing about the key: asked once more. */
-function describeDirectly(client: KMSClient, region: string): KmsCalls['describeKey'] {
+function describeDirectly(client: KMSClient, place: Place): KmsCalls['describeKey'] {
   const describe = directDescribe(client, SWEEP_CONNECTIONS);
   return async (keyId, signal) => {
-    inRegion(keyId, region);
+    inRegion(keyId, place);
     try {
       return keyFrom(await describe(keyId, signal), 'DescribeKey');
     } catch (error) {
