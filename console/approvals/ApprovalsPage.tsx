@@ -1,4 +1,5 @@
-import { Button, InlineLoading, InlineNotification, Select, SelectItem, Tag } from '@carbon/react';
+import { Button, InlineLoading, Select, SelectItem, Tag } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import type { WireApproval } from '../../lib/wire/approvals.ts';
@@ -82,7 +83,9 @@ export function ApprovalsPage() {
   const caller = useCaller();
   const query = { ...queryFrom(state, ['vault.id']), state: state.all.get('state') ?? 'pending' };
   const shown = query.state === 'any' ? { ...query, state: undefined } : query;
-  const page = usePage(['approvals', shown], (signal) => send('GET', '/approvals', { query: shown, signal }));
+  const page = usePage(['approvals', shown], (signal) => send('GET', '/approvals', { query: shown, signal }), {
+    enabled: refusal(caller, 'list') === undefined,
+  });
   const [deciding, decide] = useState<
     { readonly approval: WireApproval; readonly as: 'approve' | 'reject' } | undefined
   >();
@@ -93,6 +96,7 @@ export function ApprovalsPage() {
         caption={text.pages.approvals}
         columns={COLUMNS}
         asked={asked(page, ({ approvals }) => approvals)}
+        refused={refusal(caller, 'list')}
         state={state}
         idOf={({ id }) => id}
         nameOf={({ summary }) => summary}
@@ -182,10 +186,9 @@ function DecideDialog(props: {
       <div aria-live="polite">
         {step === 'running' ? <InlineLoading description={text.changes.running} /> : undefined}
         {step === 'done' ? (
-          <InlineNotification
+          <Notice
             kind="success"
-            lowContrast
-            hideCloseButton
+
             title={as === 'approve' ? words.approved : words.rejected}
           />
         ) : undefined}

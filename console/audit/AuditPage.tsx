@@ -1,7 +1,6 @@
 import {
   Button,
   InlineLoading,
-  InlineNotification,
   Select,
   SelectItem,
   Table,
@@ -12,6 +11,7 @@ import {
   TableRow,
   Tag,
 } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useQuery } from '@tanstack/react-query';
 import { Fragment, useState } from 'react';
 import { useSearchParams } from 'react-router';
@@ -43,7 +43,9 @@ export function AuditPage() {
   return (
     <Page title={text.pages.audit} lead={words.lead}>
       {refused !== undefined ? (
-        <InlineNotification kind="info" lowContrast hideCloseButton title={words.notOffered} subtitle={refused} />
+        <Notice kind="info" title={words.notOffered}>
+          {refused}
+        </Notice>
       ) : vaultId === undefined ? (
         <p className="quiet">{words.noVaults}</p>
       ) : (
@@ -95,20 +97,20 @@ function Trail({ vaultId }: { readonly vaultId: string }) {
   });
   return (
     <>
-      <div aria-live="polite" className="notice">
+      <div aria-live="polite">
         {report.isPending || report.isRefetching ? <InlineLoading description={words.verifying} /> : undefined}
         {report.data === undefined || report.isRefetching ? undefined : report.data.intact ? (
-          <InlineNotification kind="success" lowContrast hideCloseButton title={words.intact(total)}>
+          <Notice kind="success" title={words.intact(total)}>
             {words.head} <code>{report.data.head}</code>
-          </InlineNotification>
+          </Notice>
         ) : (
-          <InlineNotification
+          <Notice
             kind="error"
-            lowContrast
-            hideCloseButton
+
             title={words.broken}
-            subtitle={report.data.broken}
-          />
+          >
+            {report.data.broken}
+          </Notice>
         )}
         {report.error === null ? undefined : <RefusalNotice error={report.error} retry={() => void report.refetch()} />}
       </div>
@@ -128,7 +130,7 @@ function Trail({ vaultId }: { readonly vaultId: string }) {
       {events.error === null ? undefined : <RefusalNotice error={events.error} retry={() => void events.refetch()} />}
       {events.data === undefined ? undefined : <Events events={events.data.toReversed()} />}
       {total <= PAGE ? undefined : (
-        <nav className="pager" aria-label={text.table.page}>
+        <nav className="pager" aria-label={text.table.pages}>
           <span className="pager__range">{text.table.range(after + 1, until, total)}</span>
           <div className="pager__steps">
             <Button

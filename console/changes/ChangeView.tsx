@@ -1,4 +1,5 @@
-import { InlineLoading, InlineNotification } from '@carbon/react';
+import { InlineLoading } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { Link } from 'react-router';
 import { RefusalNotice } from '../notices/RefusalNotice.tsx';
 import { text } from '../text/text.ts';
@@ -30,13 +31,13 @@ export function ChangeView({
       {step.is === 'refused' ? <RefusalNotice error={step.error} retry={plan} /> : undefined}
       {step.is === 'stale' ? <Stale shown={step.was} now={step.now.body} /> : undefined}
       {step.is === 'done' && step.waits ? (
-        <InlineNotification kind="info" lowContrast hideCloseButton title={text.changes.waiting}>
+        <Notice kind="info" title={text.changes.waiting}>
           {text.changes.waitingBody} <Link to="/approvals">{text.changes.toApproval}</Link>
-        </InlineNotification>
+        </Notice>
       ) : undefined}
       {step.is === 'done' && !step.waits ? (
         <>
-          <InlineNotification kind="success" lowContrast hideCloseButton title={text.changes.done} />
+          <Notice kind="success" title={text.changes.done} />
           {statuses.length === 0 ? undefined : <h3>{text.changes.result}</h3>}
           <StatusList statuses={statuses} />
           {statuses.some(({ keystore_sync_flag: flag }) => flag !== 'ok') ? (
@@ -52,13 +53,13 @@ function Stale({ shown, now }: { readonly shown: unknown; readonly now: unknown 
   const changed = differences(shown, now);
   return (
     <>
-      <InlineNotification
+      <Notice
         kind="warning"
-        lowContrast
-        hideCloseButton
+
         title={text.changes.stale}
-        subtitle={text.changes.staleBody}
-      />
+      >
+        {text.changes.staleBody}
+      </Notice>
       {changed.length === 0 ? (
         <p>{text.changes.staleNothing}</p>
       ) : (

@@ -26,7 +26,7 @@ function useNames(plan: WirePlannedChanges): (id: string) => string {
   const queries = useQueryClient();
   const names = new Map(plan.keystores.map(({ id, name }) => [id, name]));
   for (const list of ['keystores', 'templates']) {
-    for (const [, found] of queries.getQueriesData<unknown>({ queryKey: [list, 'all'] })) {
+    for (const [, found] of queries.getQueriesData({ queryKey: [list, 'all'] })) {
       for (const { id, name } of Array.isArray(found) ? (found as { id?: string; name?: string }[]) : []) {
         if (id !== undefined && name !== undefined) names.set(id, name);
       }

@@ -1,4 +1,5 @@
-import { Button, InlineNotification, SkeletonText, Tag } from '@carbon/react';
+import { Button, SkeletonText, Tag } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { CheckmarkFilled } from '@carbon/react/icons';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useSearchParams } from 'react-router';
@@ -9,6 +10,8 @@ import { HealthTag } from '../keystores/HealthTag.tsx';
 import { FlagTag } from '../managed-keys/flags.tsx';
 import { RefusalNotice } from '../notices/RefusalNotice.tsx';
 import { Page } from '../shell/Page.tsx';
+import { refusal } from '../sign-in/caller.ts';
+import { useCaller } from '../sign-in/use-caller.ts';
 import { fromNow, momentOf } from '../text/dates.ts';
 import { text } from '../text/text.ts';
 import { OpenWork } from './OpenWork.tsx';
@@ -22,9 +25,11 @@ type Summary = NonNullable<WireDrift['summary']>;
 export function DriftPage() {
   const [parameters, setParameters] = useSearchParams();
   const days = PERIODS.find((each) => String(each) === parameters.get('days')) ?? 7;
+  const refused = refusal(useCaller(), 'list');
   const drift = useInfiniteQuery({
     queryKey: ['drift', days],
     refetchInterval: 30_000,
+    enabled: refused === undefined,
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) =>
       (
@@ -64,7 +69,12 @@ export function DriftPage() {
       }
     >
       {drift.error === null ? undefined : <RefusalNotice error={drift.error} retry={() => void drift.refetch()} />}
-      {drift.isPending ? <SkeletonText paragraph lineCount={6} /> : undefined}
+      {refused === undefined ? undefined : (
+        <Notice kind="info" title={text.table.notOffered}>
+          {refused}
+        </Notice>
+      )}
+      {drift.isPending && refused === undefined ? <SkeletonText paragraph lineCount={6} /> : undefined}
       {summary === undefined ? undefined : (
         <>
           <Glance summary={summary} />
@@ -137,14 +147,13 @@ function Glance({ summary }: { readonly summary: Summary }) {
   return (
     <>
       {summary.flagged === 0 ? (
-        <InlineNotification
+        <Notice
           kind="success"
-          lowContrast
-          hideCloseButton
+
           title={words.allWell}
-          subtitle={words.allWellBody(summary.keystores.length)}
-          className="notice"
-        />
+        >
+          {words.allWellBody(summary.keystores.length)}
+        </Notice>
       ) : undefined}
       <ul className="glance" aria-label={words.glance}>
         {number(count('out_of_sync'), text.words.flags.out_of_sync, flagged('out_of_sync'), true)}

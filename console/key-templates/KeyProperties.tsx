@@ -111,7 +111,7 @@ export function KeyPropertiesForm(props: {
           value={ofType[name] ?? ''}
           onChange={(event) => {
             const others = Object.entries(ofType).filter(([other]) => other !== name);
-            const chosen = event.target.value === '' ? [] : [[name, event.target.value]];
+            const chosen: readonly [string, string][] = event.target.value === '' ? [] : [[name, event.target.value]];
             change({ ...value, ofType: Object.fromEntries([...others, ...chosen]) });
           }}
         >

@@ -1,4 +1,5 @@
-import { InlineNotification, Loading, Tag } from '@carbon/react';
+import { Loading, Tag } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { Link, useParams } from 'react-router';
 import { send } from '../api/client.ts';
 import { useOne, usePage } from '../api/queries.ts';
@@ -60,14 +61,13 @@ export function TemplatePage() {
       actions={<ActionsMenu of={template.name ?? ''} labelled actions={actionsOf(template)} />}
     >
       {template.state === 'archived' ? (
-        <InlineNotification
+        <Notice
           kind="info"
-          lowContrast
-          hideCloseButton
+
           title={text.words.templateStates.archived}
-          subtitle={words.archivedMeans}
-          className="notice"
-        />
+        >
+          {words.archivedMeans}
+        </Notice>
       ) : undefined}
       <div className="cards">
         <Card title={words.keysOf}>

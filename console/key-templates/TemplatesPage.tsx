@@ -93,7 +93,9 @@ export function TemplatesPage() {
   const caller = useCaller();
   const navigate = useNavigate();
   const query = queryFrom(state, NAMES);
-  const page = usePage(['templates', query], (signal) => send('GET', '/templates', { query, signal }));
+  const page = usePage(['templates', query], (signal) => send('GET', '/templates', { query, signal }), {
+    enabled: refusal(caller, 'list') === undefined,
+  });
   const { actionsOf, dialog } = useTemplateActions(caller);
   const fields: readonly FilterField[] = [
     { kind: 'some', name: 'state', label: words.columns.state, options: options(text.words.templateStates) },
@@ -140,6 +142,7 @@ export function TemplatesPage() {
         caption={text.pages.templates}
         columns={COLUMNS}
         asked={asked(page, ({ templates }) => templates)}
+        refused={refusal(caller, 'list')}
         state={state}
         idOf={({ id }) => id ?? ''}
         nameOf={({ name }) => name ?? ''}

@@ -1,13 +1,5 @@
-import {
-  Button,
-  InlineLoading,
-  InlineNotification,
-  Loading,
-  Select,
-  SelectItem,
-  TextArea,
-  TextInput,
-} from '@carbon/react';
+import { Button, InlineLoading, Loading, Select, SelectItem, TextArea, TextInput } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useState } from 'react';
 import { useNavigate, useParams, useSearchParams } from 'react-router';
 import type { WireKeystore } from '../../lib/wire/keystores.ts';
@@ -241,17 +233,17 @@ function TestConnection(props: {
       <div aria-live="polite">
         {state === 'trying' ? <InlineLoading description={words.testing} /> : undefined}
         {typeof state === 'object' && 'told' in state ? (
-          <InlineNotification
+          <Notice
             kind={state.told.health_status === 'ok' ? 'success' : 'error'}
-            lowContrast
-            hideCloseButton
+
             title={
               state.told.health_status === 'ok'
                 ? words.testOk
                 : text.words.health[state.told.health_status ?? 'pending_check']
             }
-            subtitle={state.told.message}
-          />
+          >
+            {state.told.message}
+          </Notice>
         ) : undefined}
         {typeof state === 'object' && 'refused' in state ? <RefusalNotice error={state.refused} /> : undefined}
       </div>

@@ -1,4 +1,5 @@
-import { Button, InlineNotification, Loading, Tag } from '@carbon/react';
+import { Button, Loading, Tag } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { Link, useNavigate, useParams } from 'react-router';
 import { send } from '../api/client.ts';
 import { useOne, usePage } from '../api/queries.ts';
@@ -56,14 +57,13 @@ export function KeystorePage() {
       actions={<ActionsMenu of={keystore.name} labelled actions={actionsOf(keystore)} />}
     >
       {health === 'not_responding' || health === 'configuration_error' ? (
-        <InlineNotification
+        <Notice
           kind="error"
-          lowContrast
-          hideCloseButton
+
           title={text.words.health[health]}
-          subtitle={message}
-          className="notice"
-        />
+        >
+          {message}
+        </Notice>
       ) : undefined}
       <div className="cards">
         <Card title={words.settings}>

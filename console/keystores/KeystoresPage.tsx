@@ -75,7 +75,9 @@ export function KeystoresPage() {
   const caller = useCaller();
   const navigate = useNavigate();
   const query = queryFrom(state, NAMES);
-  const page = usePage(['keystores', query], (signal) => send('GET', '/keystores', { query, signal }));
+  const page = usePage(['keystores', query], (signal) => send('GET', '/keystores', { query, signal }), {
+    enabled: refusal(caller, 'list') === undefined,
+  });
   const { actionsOf, dialog } = useKeystoreActions(caller);
   const fields: readonly FilterField[] = [
     { kind: 'some', name: 'type', label: words.columns.type, options: options(text.words.keystoreTypes) },
@@ -108,6 +110,7 @@ export function KeystoresPage() {
         caption={text.pages.keystores}
         columns={COLUMNS}
         asked={asked(page, ({ keystores }) => keystores)}
+        refused={refusal(caller, 'list')}
         state={state}
         idOf={({ id }) => id ?? ''}
         nameOf={({ name }) => name}

@@ -1,6 +1,5 @@
 import {
   Button,
-  InlineNotification,
   Loading,
   Table,
   TableBody,
@@ -10,6 +9,7 @@ import {
   TableRow,
   TextInput,
 } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
@@ -58,7 +58,7 @@ export function UnmanagedKeysPage() {
       {list.error === null ? undefined : <RefusalNotice error={list.error} retry={() => void list.refetch()} />}
       {list.isPending ? <Loading description={words.looking} withOverlay={false} className="centered" /> : undefined}
       {list.data !== undefined && found.length === 0 && !list.hasNextPage ? (
-        <InlineNotification kind="success" lowContrast hideCloseButton title={words.none} />
+        <Notice kind="success" title={words.none} />
       ) : undefined}
       {found.length === 0 ? undefined : (
         <div className="list__scroll" role="region" tabIndex={0} aria-label={text.table.scroll(text.pages.unmanaged)}>

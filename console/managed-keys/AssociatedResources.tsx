@@ -13,16 +13,20 @@ const words = text.associated;
 /** What a key, or the keys of a keystore, protect, as far as the keystores know it. */
 export function AssociatedResources(props: {
   readonly list: readonly unknown[];
+  readonly refused?: string | undefined;
   readonly read: (query: { limit: number }, signal: AbortSignal) => Promise<Answer<WireAssociatedResourceList>>;
 }) {
   const [limit, setLimit] = useState(10);
-  const page = usePage([...props.list, 'associated_resources', limit], (signal) => props.read({ limit }, signal));
+  const page = usePage([...props.list, 'associated_resources', limit], (signal) => props.read({ limit }, signal), {
+    enabled: props.refused === undefined,
+  });
   const resources = page.data?.associated_resources ?? [];
   const total = page.data?.total_count ?? 0;
   return (
     <Card title={words.title}>
       {page.error === null ? undefined : <RefusalNotice error={page.error} retry={() => void page.refetch()} />}
-      {page.isPending ? <SkeletonText /> : undefined}
+      {props.refused === undefined ? undefined : <p className="quiet">{props.refused}</p>}
+      {page.isPending && props.refused === undefined ? <SkeletonText /> : undefined}
       {page.data !== undefined && total === 0 ? <p className="quiet">{words.none}</p> : undefined}
       <ul className="rows">
         {resources.map((resource) => (

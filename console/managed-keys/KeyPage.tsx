@@ -1,4 +1,5 @@
-import { ActionableNotification, Loading } from '@carbon/react';
+import { Loading } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import type { WireManagedKey } from '../../lib/wire/keys.ts';
@@ -67,6 +68,7 @@ function KeyDetails({ shown }: { readonly shown: Answer<WireManagedKey> }) {
   const refused = gone ? words.destroyed : refusal(caller, 'edit_key', vaultId);
   const card: CardOfKey = { shown, editing, edit, refused: editing === undefined ? refused : words.oneAtATime };
   const out = managed.status_in_keystores.filter(({ keystore_sync_flag: flag }) => flag === 'out_of_sync');
+  const listRefused = refusal(caller, 'list', vaultId);
   const syncRefused = refusal(caller, 'align_key', vaultId);
   const unaligned = managed.template?.alignment_status === 'unaligned' && !gone;
   const cannotRealign = realignRefused(managed, archived) ?? syncRefused;
@@ -84,32 +86,33 @@ function KeyDetails({ shown }: { readonly shown: Answer<WireManagedKey> }) {
       actions={<ActionsMenu of={managed.label} labelled actions={actionsOf(managed, shown)} />}
     >
       {out.length === 0 ? undefined : (
-        <ActionableNotification
+        <Notice
           kind="warning"
-          lowContrast
-          inline
-          hideCloseButton
           title={words.outOfSync}
-          actionButtonLabel={syncRefused === undefined ? text.keys.commands.syncKeys : ''}
-          onActionButtonClick={() => open('sync', managed, shown)}
-          className="notice"
+          action={
+            syncRefused === undefined
+              ? { name: text.keys.commands.syncKeys, run: () => open('sync', managed, shown) }
+              : undefined
+          }
         >
           {words.outOfSyncIn(out.map(({ keystore }) => keystore?.name ?? ''))} {syncRefused}
-        </ActionableNotification>
+        </Notice>
       )}
       {unaligned ? (
-        <ActionableNotification
+        <Notice
           kind="info"
-          lowContrast
-          inline
-          hideCloseButton
           title={text.words.unaligned}
-          actionButtonLabel={cannotRealign === undefined ? text.keys.commands.realign : ''}
-          onActionButtonClick={() => void navigate(`/managed-keys/${managed.id ?? ''}/realign`)}
-          className="notice"
+          action={
+            cannotRealign === undefined
+              ? {
+                  name: text.keys.commands.realign,
+                  run: () => void navigate(`/managed-keys/${managed.id ?? ''}/realign`),
+                }
+              : undefined
+          }
         >
           {text.keys.unalignedWhy} {cannotRealign}
-        </ActionableNotification>
+        </Notice>
       ) : undefined}
       <div className="cards">
         <GeneralCard {...card} />
@@ -117,9 +120,10 @@ function KeyDetails({ shown }: { readonly shown: Answer<WireManagedKey> }) {
         <MaterialCard managed={managed} />
         <TargetKeystores {...card} />
         <History managed={managed} />
-        <Versions managed={managed} />
+        <Versions managed={managed} refused={listRefused} />
         <AssociatedResources
           list={['managed_keys', managed.id ?? '']}
+          refused={listRefused}
           read={(query, signal) =>
             send('GET', '/managed_keys/{id}/associated_resources', { id: managed.id ?? '', query, signal })
           }

@@ -35,6 +35,8 @@ function queryOf(state: ListState, offset: number): Readonly<Record<string, Quer
   else if (states.length === 0) query['state'] = USUAL_STATES;
   return query;
 }
+/** In lists that are longer, a page is too much work to be asked for before anybody wants it. */
+const AHEAD = 2000;
 const LISTS: ReadonlySet<string> = new Set(['state', 'algorithm', 'vault.id', 'size', 'template.id']);
 
 const readKeys = (query: Readonly<Record<string, QueryValue>>) => (signal: AbortSignal) =>
@@ -46,7 +48,9 @@ export function KeysPage() {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const query = queryOf(state, state.offset);
-  const page = usePage(['managed_keys', query], readKeys(query));
+  const page = usePage(['managed_keys', query], readKeys(query), {
+    enabled: refusal(caller, 'list') === undefined,
+  });
   const vaults = useVaults();
   const { data: keystores } = useKeystores();
   const [filtering, setFiltering] = useState(false);
@@ -59,7 +63,7 @@ export function KeysPage() {
   useEffect(() => {
     // The next page is there before it is asked for.
     const next = state.offset + state.limit;
-    if (next >= total || page.isFetching) return;
+    if (next >= total || total > AHEAD || page.isFetching) return;
     const ahead = queryOf(state, next);
     const read = readKeys(ahead);
     queries
@@ -107,6 +111,7 @@ export function KeysPage() {
         caption={text.pages.keys}
         columns={KEY_COLUMNS}
         asked={asked(page, ({ managed_keys: rows }) => rows)}
+        refused={refusal(caller, 'list')}
         state={state}
         idOf={({ id }) => id ?? ''}
         nameOf={({ label }) => label}

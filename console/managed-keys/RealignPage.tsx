@@ -1,4 +1,5 @@
-import { Button, ButtonSet, Checkbox, InlineNotification, Loading } from '@carbon/react';
+import { Button, ButtonSet, Checkbox, Loading } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import type { WireManagedKey } from '../../lib/wire/keys.ts';
@@ -55,7 +56,9 @@ export function RealignPage() {
   return (
     <Page title={words.titleOf(shown.body.label)} above={above} lead={words.lead(shown.body.template?.name ?? '')}>
       {refused !== undefined && !done ? (
-        <InlineNotification kind="info" lowContrast hideCloseButton title={words.notOffered} subtitle={refused} />
+        <Notice kind="info" title={words.notOffered}>
+          {refused}
+        </Notice>
       ) : (
         <Differences shown={shown} onDone={() => setDone(true)} />
       )}

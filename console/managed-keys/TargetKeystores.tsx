@@ -1,4 +1,5 @@
-import { Button, Checkbox, InlineNotification, SkeletonText, Tag } from '@carbon/react';
+import { Button, Checkbox, SkeletonText, Tag } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { Add } from '@carbon/react/icons';
 import { useState } from 'react';
 import { Link, useNavigate } from 'react-router';
@@ -15,6 +16,14 @@ import type { CardOfKey } from './KeyPage.tsx';
 
 const words = text.keys.targets;
 
+/** A keystore as far as a tile shows it. */
+type Possible = Pick<WireKeystore, 'type'> & {
+  readonly id?: string | undefined;
+  readonly name?: string | undefined;
+  readonly location?: string;
+  readonly status?: WireKeystore['status'];
+};
+
 /** One tile for each keystore that could hold the key: whether it does, and what it says. */
 export function TargetKeystores(props: CardOfKey) {
   const { shown, editing, edit, refused } = props;
@@ -25,7 +34,12 @@ export function TargetKeystores(props: CardOfKey) {
   const [chosen, choose] = useState<ReadonlySet<string>>(assigned);
   const [error, setError] = useState<unknown>();
   const type = managed.referenced_keystores[0]?.type ?? managed.status_in_keystores[0]?.keystore?.type;
-  const { data: keystores } = useKeystores({ 'vault.id': managed.vault?.id, type }, type !== undefined);
+  const mayList = refusal(caller, 'list', managed.vault?.id) === undefined;
+  const { data: listed } = useKeystores({ 'vault.id': managed.vault?.id, type }, type !== undefined && mayList);
+  // Who may not list keystores still sees those of this key.
+  const keystores: readonly Possible[] | undefined = mayList
+    ? listed
+    : managed.status_in_keystores.flatMap(({ keystore }) => (keystore === undefined ? [] : [keystore]));
   const isEditing = editing === 'keystores';
   const marked = isEditing ? chosen : assigned;
   const changed = chosen.size !== assigned.size || [...chosen].some((id) => !assigned.has(id));
@@ -87,14 +101,11 @@ export function TargetKeystores(props: CardOfKey) {
           beside={add}
         >
           {tiles}
-          {chosen.size === 0 ? (
-            <InlineNotification kind="warning" lowContrast hideCloseButton title={words.atLeastOne} />
-          ) : undefined}
+          {chosen.size === 0 ? <Notice kind="warning" title={words.atLeastOne} /> : undefined}
           {error === undefined ? undefined : (
-            <InlineNotification
+            <Notice
               kind="error"
-              lowContrast
-              hideCloseButton
+
               title={error instanceof Error ? error.message : ''}
             />
           )}
@@ -110,7 +121,7 @@ export function TargetKeystores(props: CardOfKey) {
 }
 
 function Target(props: {
-  readonly keystore: WireKeystore;
+  readonly keystore: Possible;
   readonly status: CardOfKey['shown']['body']['status_in_keystores'][number] | undefined;
   readonly assigned: boolean;
   readonly marked: boolean;
@@ -118,7 +129,7 @@ function Target(props: {
   readonly toggle: () => void;
 }) {
   const { keystore, status } = props;
-  const health = keystore.status.health_status ?? 'pending_check';
+  const health = keystore.status?.health_status ?? 'ok';
   const name = <strong>{keystore.name}</strong>;
   return (
     <li className={props.marked ? 'tile tile--marked' : 'tile'}>
@@ -126,7 +137,7 @@ function Target(props: {
         {props.editing ? (
           <Checkbox
             id={`target-${keystore.id ?? ''}`}
-            labelText={keystore.name}
+            labelText={keystore.name ?? ''}
             checked={props.marked}
             onChange={props.toggle}
           />
@@ -136,7 +147,7 @@ function Target(props: {
         {status === undefined ? undefined : <FlagTag flag={status.keystore_sync_flag} reason={reasonOf(status)} />}
       </div>
       <p className="quiet">
-        {text.words.keystoreTypes[keystore.type]}, {keystore.location}
+        {[text.words.keystoreTypes[keystore.type], keystore.location].filter((each) => each !== undefined).join(', ')}
       </p>
       {health === 'ok' ? undefined : (
         <Tag size="sm" type={HEALTH_TAG[health].type}>

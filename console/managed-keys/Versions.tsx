@@ -9,14 +9,23 @@ import { text } from '../text/text.ts';
 import { KeyFlags, StateTag } from './flags.tsx';
 
 /** Every version of the key. */
-export function Versions({ managed }: { readonly managed: WireManagedKey }) {
+export function Versions({
+  managed,
+  refused,
+}: {
+  readonly managed: WireManagedKey;
+  readonly refused: string | undefined;
+}) {
   const id = managed.id ?? '';
-  const page = usePage(['managed_keys', id, 'versions'], (signal) =>
-    send('GET', '/managed_keys/{id}/versions', { id, query: { limit: 100, sort: ['-version'] }, signal }),
+  const page = usePage(
+    ['managed_keys', id, 'versions'],
+    (signal) => send('GET', '/managed_keys/{id}/versions', { id, query: { limit: 100, sort: ['-version'] }, signal }),
+    { enabled: refused === undefined },
   );
   const words = text.keys.columns;
   return (
     <Card title={text.keys.details.versions}>
+      {refused === undefined ? undefined : <p className="quiet">{refused}</p>}
       {page.error === null ? undefined : <RefusalNotice error={page.error} retry={() => void page.refetch()} />}
       <div
         className="list__scroll"

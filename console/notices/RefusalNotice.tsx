@@ -1,6 +1,7 @@
-import { ActionableNotification, CopyButton } from '@carbon/react';
+import { CopyButton } from '@carbon/react';
 import { Refusal } from '../api/client.ts';
 import { text } from '../text/text.ts';
+import { Notice } from './Notice.tsx';
 
 /** What was refused or failed, what to do about it, and the trace id for who has to look into it. */
 export function RefusalNotice({
@@ -17,40 +18,33 @@ export function RefusalNotice({
     error instanceof Error ? error.message : String(error),
   ];
   return (
-    <ActionableNotification
+    <Notice
       kind="error"
-      lowContrast
-      inline
-      hideCloseButton
-      className="refusal"
       title={text.errors.heading}
-      actionButtonLabel={retry === undefined ? '' : text.errors.retry}
-      {...(retry === undefined ? {} : { onActionButtonClick: retry })}
+      action={retry === undefined ? undefined : { name: text.errors.retry, run: retry }}
     >
-      <div className="refusal__body">
-        {messages.length === 1 ? (
-          <p>{messages[0]}</p>
-        ) : (
-          <ul>
-            {messages.map((message) => (
-              <li key={message}>{message}</li>
-            ))}
-          </ul>
-        )}
-        {advice === undefined ? undefined : <p>{advice}</p>}
-        {refusal?.retryAfter === undefined ? undefined : <p>{text.errors.retryAfter(refusal.retryAfter)}</p>}
-        {refusal?.trace === undefined ? undefined : (
-          <p className="refusal__trace">
-            {text.errors.trace} <code>{refusal.trace}</code>
-            <CopyButton
-              size="xs"
-              iconDescription={text.errors.copyTrace}
-              feedback={text.shell.copied}
-              onClick={() => void navigator.clipboard.writeText(refusal.trace ?? '')}
-            />
-          </p>
-        )}
-      </div>
-    </ActionableNotification>
+      {messages.length === 1 ? (
+        <p>{messages[0]}</p>
+      ) : (
+        <ul className="bullets">
+          {messages.map((message) => (
+            <li key={message}>{message}</li>
+          ))}
+        </ul>
+      )}
+      {advice === undefined ? undefined : <p>{advice}</p>}
+      {refusal?.retryAfter === undefined ? undefined : <p>{text.errors.retryAfter(refusal.retryAfter)}</p>}
+      {refusal?.trace === undefined ? undefined : (
+        <p className="notice__trace">
+          {text.errors.trace} <code>{refusal.trace}</code>
+          <CopyButton
+            size="xs"
+            iconDescription={text.errors.copyTrace}
+            feedback={text.shell.copied}
+            onClick={() => void navigator.clipboard.writeText(refusal.trace ?? '')}
+          />
+        </p>
+      )}
+    </Notice>
   );
 }

@@ -17,6 +17,7 @@ import { UnmanagedKeysPage } from '../keystores/UnmanagedKeysPage.tsx';
 import { VaultForm } from '../vaults/VaultForm.tsx';
 import { VaultPage } from '../vaults/VaultPage.tsx';
 import { VaultsPage } from '../vaults/VaultsPage.tsx';
+import { Broken } from './Broken.tsx';
 import { Layout } from './Layout.tsx';
 import { NotFound } from './NotFound.tsx';
 
@@ -28,6 +29,7 @@ export function router(): DataRouter {
     [
       {
         element: <Layout />,
+        errorElement: <Broken />,
         children: [
           { index: true, element: <Navigate to="/managed-keys" replace /> },
           { path: 'managed-keys', element: <KeysPage /> },

@@ -1,6 +1,7 @@
-import { Button, InlineLoading, InlineNotification } from '@carbon/react';
-import { useQuery } from '@tanstack/react-query';
+import { Button, InlineLoading } from '@carbon/react';
+import { Notice } from '../notices/Notice.tsx';
 import { useEffect, useState } from 'react';
+import type { ConsoleSettings } from '../../lib/wire/console-settings.ts';
 import { text } from '../text/text.ts';
 import { ROLES } from './caller.ts';
 import { signIn } from './session.ts';
@@ -15,11 +16,13 @@ const PEOPLE: readonly (LocalPerson & { readonly as: string })[] = [
 
 /** The page of who is not signed in. */
 export function SignIn({ failed }: { readonly failed: { readonly failed: unknown } | undefined }) {
-  const { data, error } = useQuery({ queryKey: ['settings'], queryFn: settings });
+  const [data, setData] = useState<ConsoleSettings>();
+  const [unsettled, setUnsettled] = useState(false);
   const [underway, setUnderway] = useState(false);
   const [late, setLate] = useState<unknown>(failed?.failed);
   useEffect(() => {
     document.title = text.product;
+    settings().then(setData, () => setUnsettled(true));
   }, []);
   const go = (person?: LocalPerson) => {
     setUnderway(true);
@@ -34,19 +37,19 @@ export function SignIn({ failed }: { readonly failed: { readonly failed: unknown
         <img src="/console/icon.svg" alt="" width="48" height="48" />
         <h1>{text.signIn.heading}</h1>
         <p className="sign-in__lead">{text.signIn.lead}</p>
-        {error === null ? undefined : (
-          <InlineNotification
+        {!unsettled ? undefined : (
+          <Notice
             kind="error"
-            lowContrast
-            hideCloseButton
+
             title={text.signIn.failed}
-            subtitle={text.signIn.unsettled}
-          />
+          >
+            {text.signIn.unsettled}
+          </Notice>
         )}
         {late === undefined ? undefined : (
-          <InlineNotification kind="error" lowContrast hideCloseButton title={text.signIn.failed}>
+          <Notice kind="error" title={text.signIn.failed}>
             {text.signIn.failedBody} {late instanceof Error ? late.message : text.signIn.unknown}
-          </InlineNotification>
+          </Notice>
         )}
         {underway ? (
           <InlineLoading description={text.signIn.underway} />

@@ -12,6 +12,7 @@ import {
 import { Column as ColumnIcon, Renew } from '@carbon/react/icons';
 import { useId, useState } from 'react';
 import type { ReactNode } from 'react';
+import { Notice } from '../notices/Notice.tsx';
 import { RefusalNotice } from '../notices/RefusalNotice.tsx';
 import { text } from '../text/text.ts';
 import { useColumns } from './columns.ts';
@@ -51,6 +52,8 @@ export function ListTable<Row>(props: {
   readonly toolbar?: ReactNode;
   readonly below?: ReactNode;
   readonly empty?: ReactNode;
+  /** Why the user may not see the list, as a sentence; undefined when they may. */
+  readonly refused?: string | undefined;
   readonly selection?: {
     readonly chosen: ReadonlySet<string>;
     readonly choose: (ids: ReadonlySet<string>) => void;
@@ -64,6 +67,13 @@ export function ListTable<Row>(props: {
   );
   const shown = columns.filter(({ id }, position) => position === 0 || chosen.has(id));
   const rows = asked.rows ?? [];
+  if (props.refused !== undefined) {
+    return (
+      <Notice kind="info" title={text.table.notOffered}>
+        {props.refused}
+      </Notice>
+    );
+  }
   const picked = rows.filter((row) => selection?.chosen.has(props.idOf(row)) === true).length;
   return (
     <section className="list" aria-label={props.caption}>

@@ -34,7 +34,7 @@ export function Pager({ state, total }: { readonly state: ListState; readonly to
     </IconButton>
   );
   return (
-    <nav className="pager" aria-label={text.table.page}>
+    <nav className="pager" aria-label={text.table.pages}>
       <Select
         id={`${id}-size`}
         labelText={text.table.perPage}

@@ -29,6 +29,10 @@ export const english = {
     roles: 'Roles',
     noRoles: 'none: ask who administers your identity provider',
     loading: 'Loading',
+    broken: 'The console has made a mistake',
+    brokenBody:
+      'Nothing was changed by it. Load the page again; if it goes on, give this message to who runs Shearline:',
+    reload: 'Load the page again',
     notFound: 'There is no such page',
     notFoundBody: 'The address may have been typed wrongly, or come from another version of the console.',
     toKeys: 'To the managed keys',
@@ -135,6 +139,7 @@ export const english = {
       `${new Intl.NumberFormat('en').format(from)}–${new Intl.NumberFormat('en').format(to)} of ${new Intl.NumberFormat('en').format(total)}`,
     perPage: 'Rows per page',
     page: 'Page',
+    pages: 'Pages',
     ofPages: (pages: number) => `of ${new Intl.NumberFormat('en').format(pages)}`,
     first: 'First page',
     previous: 'Previous page',
@@ -143,6 +148,7 @@ export const english = {
     empty: 'Nothing here',
     emptyFiltered: 'Nothing matches these filters.',
     updating: 'Updating',
+    notOffered: 'This list is not for every role',
     sortBy: (name: string) => `Sort by ${name}`,
   },
   words: {

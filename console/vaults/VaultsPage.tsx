@@ -47,7 +47,9 @@ export function VaultsPage() {
   const caller = useCaller();
   const navigate = useNavigate();
   const query = queryFrom(state, ['name', 'description']);
-  const page = usePage(['vaults', query], (signal) => send('GET', '/vaults', { query, signal }));
+  const page = usePage(['vaults', query], (signal) => send('GET', '/vaults', { query, signal }), {
+    enabled: refusal(caller, 'list') === undefined,
+  });
   const { actionsOf, dialog } = useVaultActions(caller);
   const mayCreate =
     caller.roles === undefined ||
@@ -70,6 +72,7 @@ export function VaultsPage() {
         caption={text.pages.vaults}
         columns={COLUMNS}
         asked={asked(page, ({ vaults }) => vaults)}
+        refused={refusal(caller, 'list')}
         state={state}
         idOf={({ id }) => id ?? ''}
         nameOf={({ name }) => name}
