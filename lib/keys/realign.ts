@@ -9,6 +9,7 @@ import type { Change } from '../records/database.ts';
 import { creation, fencedInstance, replacement, STORED } from '../records/entities.ts';
 import type { KeyPartition } from '../records/reading.ts';
 import { scheduleFor } from '../schedule/schedule.ts';
+import { presentSchedule } from '../schedule/view.ts';
 import type { Template } from '../templates/template.ts';
 import { assignedKeystores, datesFrom } from './alignment.ts';
 import { countInVault } from '../vaults/counting.ts';
@@ -109,7 +110,7 @@ export async function realign(
     activation_date: of.activationDate,
     expiration_date: of.expirationDate,
     deactivate_on_rotation: of.deactivateOnRotation,
-    ...(of.schedule === undefined ? {} : { schedule: of.schedule }),
+    ...(of.schedule === undefined ? {} : { schedule: presentSchedule(of.schedule) }),
   });
   const entry = {
     vaultId: key.vaultId,
