@@ -20,6 +20,8 @@ import { connect as connectIbm } from '../../lib/drivers/ibm-cloud-kms/driver.ts
 import { invoke } from '../../lib/drivers/pkcs11/invoke.ts';
 import type { KeySpec, KeystoreDriver } from '../../lib/drivers/driver.ts';
 import type { Connection } from '../../lib/drivers/registry.ts';
+import { Pace } from '../../lib/pace/pace.ts';
+import { UNPACED } from '../deployment.ts';
 import { faultOf, newKey, patience, withoutMaterial } from './contract.ts';
 
 const open: Server[] = [];
@@ -263,6 +265,13 @@ describe('a keystore that answers with a redirect', () => {
       (endpoint) => {
         vi.stubEnv('AWS_ENDPOINT_URL_KMS', endpoint);
         return connectAws({ keystoreId: 'k', settings: AWS, credentials: {} });
+      },
+    ],
+    [
+      'aws_kms, paced',
+      (endpoint) => {
+        vi.stubEnv('AWS_ENDPOINT_URL_KMS', endpoint);
+        return connectAws({ keystoreId: 'k', settings: AWS, credentials: {}, pace: new Pace(UNPACED) });
       },
     ],
     [
