@@ -66,6 +66,7 @@ export async function createSubscription(
     database,
     [
       ...attempt.alongside(subscription.id),
+      { op: 'check', key: ITEM.vault(given.vaultId), condition: 'attribute_exists(pk)' },
       creation(STORED.subscription(subscription)),
       ...(await secretChanges(deployment, subscription.id, secret)),
     ],
@@ -126,11 +127,22 @@ export async function deleteSubscription(
       values: { ':revision': revision },
       refused: changedMeanwhile,
     },
-    { op: 'delete', key: ITEM.subscriptionSecret(id) },
-    { op: 'delete', key: ITEM.lastDelivery(id) },
+    ...partsOf(id),
   ];
   const entry = { ...entryOf(subscription, deployment.clock(), 204), before: shown(subscription) };
   await commit(deployment.database, changes, success(attempt, entry));
+}
+
+/** A subscription with all that belongs to it, for the transaction that ends its vault. */
+export function removalOf(id: string): Change[] {
+  return [{ op: 'delete', key: ITEM.subscription(id) }, ...partsOf(id)];
+}
+
+function partsOf(id: string): Change[] {
+  return [
+    { op: 'delete', key: ITEM.subscriptionSecret(id) },
+    { op: 'delete', key: ITEM.lastDelivery(id) },
+  ];
 }
 
 /** Plaintext: keep it no longer than the signature needs. */

@@ -5,6 +5,7 @@ import { STANDARD_AUTO_REPAIR } from '../auto-repair/policy.ts';
 import type { AutoRepair } from '../auto-repair/policy.ts';
 import type { RecordDeployment } from '../deployment.ts';
 import { Fault } from '../fault.ts';
+import { removalOf, subscriptionsOf } from '../notices/write.ts';
 import { changedMeanwhile } from '../records/revision.ts';
 import { commit } from '../records/commit.ts';
 import type { Change } from '../records/database.ts';
@@ -91,7 +92,7 @@ export async function editVault(
   return vault;
 }
 
-/** Deletes an empty vault; its audit trail stays. Throws `in_use` while it has keys, templates or keystores. */
+/** Deletes an empty vault and who was to be told of it; its audit trail stays. Throws `in_use` while it has keys, templates or keystores. */
 export async function deleteVault(deployment: RecordDeployment, attempt: Attempt, vault: Vault): Promise<void> {
   const now = deployment.clock();
   const changes: Change[] = [
@@ -114,6 +115,7 @@ export async function deleteVault(deployment: RecordDeployment, attempt: Attempt
     },
     { op: 'delete', key: ITEM.name('VAULT', '-', vault.name) },
     { op: 'delete', key: ITEM.autoRepair(vault.id) },
+    ...(await subscriptionsOf(deployment.database, vault.id)).flatMap(({ id }) => removalOf(id)),
   ];
   const entry = { vaultId: vault.id, type: 'vault', id: vault.id, at: now, status: 204, before: shown(vault) } as const;
   await commit(deployment.database, changes, success(attempt, entry));

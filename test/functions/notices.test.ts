@@ -322,6 +322,14 @@ describe('subscribing', () => {
     await expectStatus(ada, 404, { method: 'GET', path });
   });
 
+  it('ends with the vault', async () => {
+    const own = await create(ada, 'vaults', { name: 'Short-lived' });
+    const id = await subscribe({ vault: { id: own }, name: 'short', url: `${inbox.endpoint}/webhook/short` });
+    await expectStatus(ada, 204, { method: 'DELETE', path: `/vaults/${own}`, ifMatch: '*' });
+    await expectStatus(ada, 404, { method: 'GET', path: `/notification_subscriptions/${id}` });
+    expect((await api.items()).filter((item) => item.includes(`SUBSCRIPTION#${id}`))).toEqual([]);
+  });
+
   it('is for the administrator of the vault', async () => {
     for (const role of ['key_custodian_creator', 'key_custodian_deployer', 'manager', 'reader']) {
       await post(body, 403, api.client(await api.token([`${role}@${vault}`])));
