@@ -8,7 +8,7 @@ import type { WireAnswer } from '../../wire/answers.ts';
 /** The functions in a process of their own. */
 export interface FunctionProcess {
   /** The answer, or undefined when the process was killed before it gave one. */
-  send(request: RawRequest, remainingMs: number): Promise<WireAnswer | undefined>;
+  send(request: RawRequest | string, remainingMs: number): Promise<WireAnswer | undefined>;
   /** SIGKILL: no handler runs. */
   kill(): void;
   readonly isAlive: boolean;

@@ -4,9 +4,14 @@ import type { KeyListing } from '../../../sandbox/aws-kms/server.ts';
 import type { Stage } from './stage.ts';
 
 const [US, EU] = REGIONS;
+const DAY_MS = 86_400_000;
 
-/** What a mutation asks the API for. */
-export interface Asked {
+/** What a mutation asks the API for, or the scheduled function that comes to it by itself. */
+export type Asked = Request | { readonly invoke: ScheduledFunction };
+
+export type ScheduledFunction = 'auto-repair' | 'lifecycle';
+
+interface Request {
   readonly method: 'POST' | 'PATCH' | 'DELETE';
   /** Below `/api/v4`, with its query. */
   readonly path: string;
@@ -18,6 +23,8 @@ export interface Mutation {
   /** The audit event that says it was done: this operation on the resource of this kind. */
   readonly operation: string;
   readonly resource: 'managed_key' | 'keystore';
+  /** Done by a scheduled function, whose next run goes on: the audit trail names it, and no request. */
+  readonly scheduled?: true;
   /** Done in several transactions: what a first run finished stays finished, and asking again goes on. */
   readonly inSteps?: true;
   /** The states in which it may leave keys in AWS that are nobody's any more, by decision. */
@@ -35,8 +42,8 @@ async function place(stage: Stage) {
   return { us, eu };
 }
 
-const act = (id: string, action: string): Asked => ({ method: 'POST', path: `/managed_keys/${id}/${action}` });
-const forget = (id: string, mode: string): Asked => ({ method: 'DELETE', path: `/keystores/${id}?mode=${mode}` });
+const act = (id: string, action: string): Request => ({ method: 'POST', path: `/managed_keys/${id}/${action}` });
+const forget = (id: string, mode: string): Request => ({ method: 'DELETE', path: `/keystores/${id}?mode=${mode}` });
 
 async function held(stage: Stage) {
   const { us } = await place(stage);
@@ -141,6 +148,61 @@ export const MUTATIONS: readonly Mutation[] = [
       stage.operator.purge(stage.inAws(id, US));
       await stage.operator.disable(stage.inAws(id, EU));
       return act(id, 'sync_status_in_keystores');
+    },
+  },
+  {
+    name: 'adopt',
+    operation: 'AdoptKeyInKeystore',
+    resource: 'managed_key',
+    // Nobody's, until it is adopted.
+    leaves: ['Enabled'],
+    async prepare(stage) {
+      const { us } = await place(stage);
+      const body = { key_id_in_keystore: await stage.foreign(US, 'foreign') };
+      return { method: 'POST', path: `/keystores/${us.id}/unmanaged_keys/adopt`, body };
+    },
+  },
+  {
+    name: 'auto-repair',
+    operation: 'AutoRepairManagedKey',
+    resource: 'managed_key',
+    scheduled: true,
+    inSteps: true,
+    async prepare(stage) {
+      await place(stage);
+      await stage.autoRepair();
+      const { id } = await stage.key(await stage.template());
+      stage.operator.purge(stage.inAws(id, US));
+      await stage.operator.disable(stage.inAws(id, EU));
+      return { invoke: 'auto-repair' };
+    },
+  },
+  {
+    name: 'scheduled rotation',
+    operation: 'RotateManagedKey',
+    resource: 'managed_key',
+    scheduled: true,
+    async prepare(stage) {
+      await place(stage);
+      const schedule = { enforceDates: false, rotateEveryDays: 1, rotateJitterDays: 0, announceDaysBefore: 0 };
+      stage.ahead = -2 * DAY_MS;
+      await stage.key(await stage.template({ schedule }));
+      stage.ahead = 0;
+      return { invoke: 'lifecycle' };
+    },
+  },
+  {
+    name: 'scheduled deactivation',
+    operation: 'DeactivateManagedKey',
+    resource: 'managed_key',
+    scheduled: true,
+    async prepare(stage) {
+      await place(stage);
+      const schedule = { enforceDates: true, rotateEveryDays: undefined, rotateJitterDays: 0, announceDaysBefore: 0 };
+      stage.ahead = -2 * DAY_MS;
+      await stage.key(await stage.template({ schedule, expirationDate: 'P1D' }));
+      stage.ahead = 0;
+      return { invoke: 'lifecycle' };
     },
   },
   {

@@ -61,7 +61,8 @@ export function snapshotOf(
   for (const item of items) {
     const { pk: itemPk, sk: itemSk, ...attributes } = item;
     const [pk, sk] = [String(itemPk), String(itemSk)];
-    if (/^(AUDIT|AUDITED|HISTORY|IDEMPOTENCY|RATE)(#|$)/.test(pk) || sk === 'HEALTH') continue;
+    if (/^(AUDIT|AUDITED|HISTORY|IDEMPOTENCY|RATE|REPAIRS?)(#|$)/.test(pk) || /^(HEALTH|AUTO-REPAIR)$/.test(sk))
+      continue;
     const line = `${withRoles(`${pk} ${sk}`, roles)} ${inOrder(attributes, roles)}`;
     (/^(INSTANCE|OBSERVED)#/.test(sk) ? inKeystores : decided).push(line);
   }
