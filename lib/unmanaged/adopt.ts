@@ -19,7 +19,7 @@ import { ITEM } from '../records/table.ts';
 import type { Tag } from '../tag.ts';
 import type { Template } from '../templates/template.ts';
 import { countInVault } from '../vaults/counting.ts';
-import { adoptedState, isUnmanaged, labelFor, whyNotAdoptable } from './judge.ts';
+import { adoptedState, couldBeOurs, isUnmanaged, labelFor, whyNotAdoptable } from './judge.ts';
 import { keyOf, knownIn } from './known.ts';
 import { judging } from './list.ts';
 
@@ -66,6 +66,13 @@ export async function planAdoption(
   const judged = judging(deployment, keystore, known);
   if (found.owner === 'provider') {
     throw new Fault('unsupported_by_keystore', 'The provider made this key for itself, and nobody else can manage it.');
+  }
+  if (found.owner === 'nobody' && couldBeOurs(found.createdAt, judged)) {
+    throw new Fault('state_conflict', {
+      message:
+        'The key was made so lately that it may be one of Shearline’s own whose marks do not show yet. Try again shortly.',
+      target: { type: 'field', name: 'key_id_in_keystore' },
+    });
   }
   if (known.has(found.binding.idInKeystore) || !isUnmanaged(found, judged)) throw managedAlready();
   const state = adoptedState(found.state);
