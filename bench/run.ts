@@ -4,8 +4,16 @@ import { bundlesBenchmark } from './bundles.ts';
 import { isMet, table } from './frame.ts';
 import type { Benchmark, Figure } from './frame.ts';
 import { listKeysBenchmark } from './list-keys.ts';
+import { scalingBenchmark } from './scaling.ts';
+import { sweepBenchmark } from './sweep.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [bundlesBenchmark, apiBenchmark, listKeysBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [
+  bundlesBenchmark,
+  apiBenchmark,
+  listKeysBenchmark,
+  sweepBenchmark,
+  scalingBenchmark,
+];
 
 const { argv, versions, arch } = process;
 const json = argv.includes('--json');
@@ -24,7 +32,7 @@ for (const benchmark of BENCHMARKS) {
   };
   const figures = await benchmark.run(tell);
   results.push({ benchmark: benchmark.name, figures });
-  if (!json) console.log(`${table(figures)}\n`);
+  if (!json) console.log(figures.length === 0 ? '' : `${table(figures)}\n`);
 }
 if (json) console.log(JSON.stringify({ node: versions.node, arch, results }, undefined, 2));
 process.exitCode = results.every(({ figures }) => figures.every(isMet)) ? 0 : 1;

@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import type { Cloud } from './cloud.ts';
 import { beginConnecting, findStore, newStore, setDisconnected } from './custom-key-stores.ts';
 import { dispatch } from './dispatch.ts';
@@ -73,7 +74,18 @@ export interface Operator {
   connectCustomKeyStore(customKeyStoreId: string): void;
   /** Makes a connected store with a cluster of its own. Returns its id; the same name again gives the same store. */
   seedCustomKeyStore(region: string, accountId: string, name: string): string;
+  /** Makes an AES key with material of its own behind each alias: a fleet, without the calls that would make it. */
+  seedKeys(region: string, accountId: string, aliasNames: readonly string[]): Promise<readonly SeededKey[]>;
 }
+
+export interface SeededKey {
+  readonly arn: string;
+  readonly currentKeyMaterialId: string;
+}
+
+const SEEDED = z.object({
+  KeyMetadata: z.object({ KeyId: z.string(), Arn: z.string(), CurrentKeyMaterialId: z.string() }),
+});
 
 export function operator(cloud: Cloud): Operator {
   const call = (world: World, operation: string): Call => ({
@@ -188,6 +200,19 @@ export function operator(cloud: Cloud): Operator {
     connectCustomKeyStore(id) {
       const { world, store } = locateStore(cloud, id);
       connectNow(cloud, world, store);
+    },
+
+    async seedKeys(region, accountId, aliasNames) {
+      const world = cloud.world(accountId, region);
+      const seeded: SeededKey[] = [];
+      for (const aliasName of aliasNames) {
+        const { KeyMetadata: made } = SEEDED.parse(
+          await dispatch(cloud, { world, operation: 'CreateKey', input: {}, principal: principal(world) }),
+        );
+        await through(world, 'CreateAlias', { AliasName: aliasName, TargetKeyId: made.KeyId });
+        seeded.push({ arn: made.Arn, currentKeyMaterialId: made.CurrentKeyMaterialId });
+      }
+      return seeded;
     },
 
     seedCustomKeyStore(region, accountId, name) {

@@ -159,7 +159,7 @@ describe.each(clouds)(
       expect(scan).toMatchObject({ health: 'configuration_error', keys: KEYS });
       // Those that were due for a look of their own had it before.
       expect(scan.flags.error).toBeGreaterThan(showsAll ? KEYS - 1 : KEYS / 3);
-      const statuses = await Promise.all(stage.instances.map(stage.observed));
+      const statuses = await Promise.all(stage.instances.map((each) => stage.observed(each)));
       expect(statuses.filter((each) => each?.status === 'error')).toHaveLength(scan.flags.error);
       // The one that is gone indeed.
       expect(statuses.filter((each) => each?.status === 'not_present').length).toBeLessThanOrEqual(1);
