@@ -28,12 +28,13 @@ export function planText(planned: Planned, stream: Pick<Stream, 'colour'>): stri
       ),
     );
   }
-  const work = planned.keystores.filter(({ steps }) => steps.length > 0);
+  // What could not be asked has no steps, and must be seen all the same.
+  const work = planned.keystores.filter(({ steps, reason }) => steps.length > 0 || !reason.endsWith('Nothing to do.'));
   if (work.length > 0) {
     parts.push(
       table(
         ['in keystore', 'key', 'steps', 'because'],
-        work.map(({ name, key, steps, reason }) => [name, key, steps.join(', '), reason]),
+        work.map(({ name, key, steps, reason }) => [name, key, steps.join(', ') || '–', reason]),
         stream,
       ),
     );

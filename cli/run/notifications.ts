@@ -60,7 +60,7 @@ function showSubscription(call: Invocation, subscription: Subscription, body: un
 export const create: Run = async (call) => {
   const file = text(call, 'file');
   if (file === undefined) {
-    throw wrongUse('--file is missing: the subscription as JSON, - for standard input.', 'docs/api.md has one.');
+    throw wrongUse('--file is missing: the subscription as JSON, - for standard input.', 'docs/events.md has one.');
   }
   const vault = await vaultOf(call);
   const body = { ...(await readJson(call, file)), ...(vault === undefined ? {} : { vault: { id: vault } }) };

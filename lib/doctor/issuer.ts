@@ -26,7 +26,9 @@ export async function examineIssuer(issuer: string, clock: Clock, signal: AbortS
       ];
     }
     const { keys } = KEYS.parse((await get(at, signal)).body);
-    const found: Finding[] = [{ ...about, verdict: 'ok', message: `It answers, with ${keys.length} keys.` }];
+    const found: Finding[] = [
+      { ...about, verdict: 'ok', message: `It answers, with ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}.` },
+    ];
     return discovery.date === undefined ? found : [...found, skew(clock(), discovery.date)];
   } catch (error) {
     const reason = error instanceof Error ? (error.cause instanceof Error ? error.cause : error) : undefined;

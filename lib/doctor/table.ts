@@ -35,39 +35,50 @@ export async function examineTable(
           },
           'Check TABLE_NAME, and the function’s permission dynamodb:DescribeTable.',
         ),
-        tried(
-          about('point-in-time recovery'),
-          async () => {
-            const given = await client.send(new DescribeContinuousBackupsCommand({ TableName: table }), options);
-            const recovery = given.ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
-            return recovery?.PointInTimeRecoveryStatus === 'ENABLED'
-              ? [
-                  {
-                    ...about('point-in-time recovery'),
-                    verdict: 'ok',
-                    message: since(recovery.EarliestRestorableDateTime),
-                  },
-                ]
-              : [bad(about('point-in-time recovery'), 'It is off: what is deleted by mistake cannot be brought back.')];
-          },
-          'A stand-in of DynamoDB does not tell; at AWS, the function needs dynamodb:DescribeContinuousBackups.',
-        ),
-        tried(
-          about('expiry'),
-          async () => {
-            const given = await client.send(new DescribeTimeToLiveCommand({ TableName: table }), options);
-            const { TimeToLiveStatus: status, AttributeName: attribute } = given.TimeToLiveDescription ?? {};
-            return status === 'ENABLED' && attribute === 'ttl'
-              ? [{ ...about('expiry'), verdict: 'ok', message: 'What is to expire does, by the attribute ttl.' }]
-              : [bad(about('expiry'), 'It is off: history and idempotency records are never deleted.', 'warning')];
-          },
-          'The function needs dynamodb:DescribeTimeToLive.',
-        ),
+        ...(endpoint === undefined ? protections(client, about, options) : []),
       ])
     ).flat();
   } finally {
     client.destroy();
   }
+}
+
+/** What AWS alone can do for a table: not asked of a stand-in. */
+function protections(
+  client: DynamoDBClient,
+  about: (check: string) => About,
+  options: { readonly abortSignal: AbortSignal },
+): readonly Promise<readonly Finding[]>[] {
+  return [
+    tried(
+      about('point-in-time recovery'),
+      async () => {
+        const given = await client.send(new DescribeContinuousBackupsCommand({ TableName: about('').name }), options);
+        const recovery = given.ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
+        return recovery?.PointInTimeRecoveryStatus === 'ENABLED'
+          ? [
+              {
+                ...about('point-in-time recovery'),
+                verdict: 'ok',
+                message: since(recovery.EarliestRestorableDateTime),
+              },
+            ]
+          : [bad(about('point-in-time recovery'), 'It is off: what is deleted by mistake cannot be brought back.')];
+      },
+      'The function needs dynamodb:DescribeContinuousBackups.',
+    ),
+    tried(
+      about('expiry'),
+      async () => {
+        const given = await client.send(new DescribeTimeToLiveCommand({ TableName: about('').name }), options);
+        const { TimeToLiveStatus: status, AttributeName: attribute } = given.TimeToLiveDescription ?? {};
+        return status === 'ENABLED' && attribute === 'ttl'
+          ? [{ ...about('expiry'), verdict: 'ok', message: 'What is to expire does, by the attribute ttl.' }]
+          : [bad(about('expiry'), 'It is off: history and idempotency records are never deleted.', 'warning')];
+      },
+      'The function needs dynamodb:DescribeTimeToLive.',
+    ),
+  ];
 }
 
 function since(time: Date | undefined): string {
