@@ -159,29 +159,33 @@ describe('an outage', () => {
     const keys = [];
     for (let at = 0; at < 12; at += 1) keys.push(await newKey(`outage-${at}`, own));
     const told = () => at(path).map((received) => noticeIn(received));
+    /** The latest notice of each window: one that was told before its last change was written is told once more. */
+    const latest = (flag: 'ok' | 'error') =>
+      new Map(told().flatMap(({ from, came_to }) => (came_to[flag] > 0 ? [[from, came_to[flag]] as const] : [])));
     const outage = api.kms.faults.add({ kind: 'unreachable', region: 'us-east-1' });
     await scan();
     const down = await windowsOf(own, 'error');
     expect([...down.values()].reduce((sum, count) => sum + count)).toBe(keys.length);
     await eventually(() => {
-      expect(told().map(({ from, came_to }) => [from, came_to.error])).toEqual([...down]);
+      expect(latest('error')).toEqual(down);
     });
     api.kms.faults.remove(outage);
     await scan();
     const up = await windowsOf(own, 'ok');
     await eventually(() => {
-      const after = told().slice(down.size);
-      expect(after.map(({ from, came_to }) => [from, came_to.ok])).toEqual([...up]);
+      expect(latest('ok')).toEqual(up);
     });
+    // Whichever comes twice has more in it.
+    expect(new Set(told().map(({ id }) => id)).size).toBe(told().length);
     for (const notice of told()) {
       expect(notice).toMatchObject({
         type: 'drift_digest',
         vault: { id: own, name: 'Outage' },
         keystore: { id: kms, name: 'outage-kms' },
       });
-      expect(notice.keys).toBe(notice.changes);
+      expect(notice.keys).toBeLessThanOrEqual(notice.changes);
       expect(notice.examples).toHaveLength(Math.min(10, notice.changes));
-      expect(notice.summary).toMatch(/^Of \d+ keys? in outage-kms, \d+ (could not be asked|became ok)\.$/);
+      expect(notice.summary).toMatch(/^Of \d+ keys? in outage-kms, \d+ (could not be asked|became ok)/);
       expect(notice.all_changes).toMatch(/^https:\/\/keys\.example\.org\/api\/v4\/drift\?since=/);
     }
     for (const received of at(path)) {
