@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Deployment } from '../../lib/deployment.ts';
 import { KeystoreFault } from '../../lib/drivers/driver.ts';
+import type { Keystore } from '../../lib/keystores/keystore.ts';
 import { Bucket } from '../../lib/pace/bucket.ts';
 import { Pace, paced } from '../../lib/pace/pace.ts';
 import { QUOTAS } from '../../lib/pace/quotas.ts';
+import { atItsPace } from '../../lib/pace/repairs.ts';
 import { scopeOf } from '../../lib/pace/scope.ts';
 
 const NEVER = new AbortController().signal;
@@ -131,6 +134,34 @@ describe('a pace', () => {
     expect(await wrapped.look('a')).toBe('seen a');
     expect([wrapped.host, wrapped.free(), pace.counts.calls]).toEqual(['here', 1, 1]);
     expect(paced(calls, undefined, { look: 'azure.read' })).toBe(calls);
+  });
+});
+
+describe('work that nobody waits for', () => {
+  test('connects every keystore with the pace of its scope, which its calls share', async () => {
+    const paces: (Pace | undefined)[] = [];
+    const deployment = {
+      config: { pace: { readShare: 0.5, changeShare: 0.5, quotas: {} } },
+      driverFor: (_keystore: unknown, pace?: Pace) => {
+        paces.push(pace);
+        return Promise.reject(new Error('There is no keystore here.'));
+      },
+    } as unknown as Deployment;
+    const settings = { aws_access_key_id: 'AKIA9', aws_region: 'us-east-1' };
+    const keystores = [
+      { id: 'a', type: 'aws_kms', settings },
+      { id: 'b', type: 'aws_cloudhsm', settings },
+      { id: 'c', type: 'aws_kms', settings: { ...settings, aws_region: 'eu-west-1' } },
+    ] as unknown as Keystore[];
+    for (const keystore of keystores)
+      await atItsPace(deployment)
+        .driverFor(keystore)
+        .catch(() => undefined);
+    const [one, beside, elsewhere] = paces;
+    expect(one).toBeInstanceOf(Pace);
+    expect(beside).toBe(one);
+    expect(elsewhere).not.toBe(one);
+    expect(one?.rate('aws.EnableKey')).toBe(2.5);
   });
 });
 
