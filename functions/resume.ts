@@ -2,6 +2,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
 import { summarise } from '../lib/drift/open-work.ts';
 import { resume } from '../lib/drift/resume.ts';
+import { atItsPace } from '../lib/pace/repairs.ts';
 import { chainLateAttempts } from '../lib/records/refusal.ts';
 import { migrate } from '../lib/records/schema.ts';
 import { deadline } from './deadline.ts';
@@ -16,7 +17,7 @@ const metrics = new Metrics({ namespace: 'Shearline', serviceName: 'shearline' }
 export async function handler(_event: unknown, context?: Context): Promise<{ readonly resumed: number }> {
   const signal = deadline(context);
   const { version } = await migrate(deployment().database, signal);
-  const answer = await resume(deployment(), signal);
+  const answer = await resume(atItsPace(deployment()), signal);
   const late = await chainLateAttempts(deployment().database);
   const left = await summarise(deployment());
   metrics.addMetric('ResumedWork', MetricUnit.Count, answer.resumed);
