@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
-import { Fault } from '../fault.ts';
+import { Fault, FAULTS } from '../fault.ts';
 import { carryOut, decide } from '../keys/command.ts';
 import type { ManagedKey } from '../keys/key.ts';
 import { decideRotation, rotate } from '../keys/rotate.ts';
@@ -28,8 +28,9 @@ export interface ScheduleRun {
 /** Keys that one run takes on in each shard; the next run, a minute later, goes on. */
 const AT_MOST = 200;
 const AT_ONCE = 4;
-/** What could not be done is tried again after so long, and does not hold up what else is due. */
-const AGAIN_AFTER_MS = 900_000;
+/** What could not be done is tried again after so long, and does not hold up what else is due; what was refused, later. */
+const AGAIN_AFTER_MS = 60_000;
+const REFUSED_MS = 900_000;
 /** Work of before is still open in a keystore. */
 const WORK_OPEN_MS = 300_000;
 const ANNOUNCED_KEPT_SECONDS = 400 * 86_400;
@@ -129,8 +130,9 @@ async function perform(
       dueAt: due.dueAt,
       error: error as Error,
     });
+    const isRefusal = error instanceof Fault && !FAULTS[error.code].retryable;
     const why = error instanceof Fault ? error.message : 'Because of an internal error.';
-    await wakeLater(deployment, key, new Date(now.getTime() + AGAIN_AFTER_MS), why);
+    await wakeLater(deployment, key, new Date(now.getTime() + (isRefusal ? REFUSED_MS : AGAIN_AFTER_MS)), why);
     return 'postponed';
   }
 }

@@ -55,6 +55,7 @@ async function vaultWith(
   await setPolicy(place, policy);
   const made: ManagedKey[] = [];
   for (let index = 0; index < keys; index += 1) made.push(await deployment.create(place, `key-${(number += 1)}`));
+  await deployment.settle();
   return { place, keys: made };
 }
 
@@ -71,8 +72,11 @@ async function createIn({ vaultId, template }: Place, keystore: Keystore): Promi
 }
 
 const inAws = ({ id }: ManagedKey, region: string = FIRST) => deployment.keyInAws(id, region);
-const flags = async ({ id }: ManagedKey) =>
-  [...(await deployment.partition(id)).observed.values()].map(({ keystoreSyncFlag }) => keystoreSyncFlag);
+/** When no work is open any more, however busy this machine is. */
+const flags = async ({ id }: ManagedKey) => {
+  await deployment.settle();
+  return [...(await deployment.partition(id)).observed.values()].map(({ keystoreSyncFlag }) => keystoreSyncFlag);
+};
 const eventsOf = async (vaultId: string, subject = 'auto-repair') => {
   const found = [];
   for await (const event of trail(deployment.database, vaultId)) if (event.subject === subject) found.push(event);

@@ -43,6 +43,8 @@ async function keyFrom(given: NonNullable<Parameters<TestDeployment['place']>[0]
   const place = await deployment.place({ regions: [FIRST], ...given });
   const key = await deployment.create(place, `scheduled-${place.vaultId.slice(-6)}`);
   made.push(key);
+  // However busy this machine is.
+  await deployment.settle();
   return { place, key };
 }
 const now = async ({ id }: ManagedKey): Promise<ManagedKey> => {
@@ -77,6 +79,7 @@ describe('the schedule', () => {
     daysLater(6);
     expect(await run()).toEqual({ ...NOTHING, done: 1 });
     expect((await now(key)).state).toBe('deactivated');
+    await deployment.settle();
     expect(deployment.keyInAws(key.id, FIRST).state).toBe('Disabled');
     expect(await run()).toEqual(NOTHING);
     expect((await eventsOf(place)).map(({ operation }) => operation)).toEqual([
@@ -98,6 +101,7 @@ describe('the schedule', () => {
     daysLater(13);
     expect(await run()).toEqual({ ...NOTHING, done: 1 });
     expect((await now(key)).state).toBe('active');
+    await deployment.settle();
     expect(deployment.keyInAws(key.id, FIRST).state).toBe('Enabled');
   });
 
@@ -109,6 +113,7 @@ describe('the schedule', () => {
     daysLater(1);
     expect(await run()).toEqual({ ...NOTHING, done: 1 });
     expect((await now(key)).version).toBe(2);
+    await deployment.settle();
     expect(await run()).toEqual(NOTHING);
     daysLater(30);
     expect(await run()).toEqual({ ...NOTHING, done: 1 });
