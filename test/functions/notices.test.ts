@@ -108,6 +108,13 @@ const newKey = async (label: string, inVault = vault) => {
   return { id, arn: (body as WireManagedKey).status_in_keystores[0]?.key_id_in_keystore ?? '' };
 };
 const scan = () => scanFleet();
+/** A vault of a test's own: nobody is told in it of what another test did. */
+const placeNamed = async (name: string) => {
+  const own = await create(ada, 'vaults', { name });
+  const kms = await create(ada, 'keystores', keystoreBody(own, `${name}-kms`));
+  await create(ada, 'templates', templateBody(own, 'aes'));
+  return { own, kms };
+};
 const subscribe = (body: Readonly<Record<string, Json>>) =>
   create(ada, 'notification_subscriptions', { vault: { id: vault }, type: 'webhook', secret: SECRET, ...body });
 const read = async (id: string) =>
@@ -116,7 +123,8 @@ const end = (id: string) =>
   expectStatus(ada, 204, { method: 'DELETE', path: `/notification_subscriptions/${id}`, ifMatch: '*' });
 const at = (path: string) => inbox.received.filter(({ target }) => target === path);
 const noticeIn = ({ body }: Received) => JSON.parse(body) as NoticeBody;
-const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 15_000, interval: 25 });
+/** On a busy machine, too. */
+const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 25_000, interval: 25 });
 const eventsOf = (id: string) =>
   bus.events(OWN_BUS).filter(({ detail }) => (detail as FlagChangedDetail).key.id === id);
 
@@ -149,12 +157,10 @@ describe('a change of a flag', () => {
   });
 });
 
-describe('an outage', () => {
+describe('an outage', { timeout: 60_000 }, () => {
   it('of many keys is one notice for each window, signed, as its schema says; and so is its end', async () => {
     const path = '/webhook/outage';
-    const own = await create(ada, 'vaults', { name: 'Outage' });
-    const kms = await create(ada, 'keystores', keystoreBody(own, 'outage-kms'));
-    await create(ada, 'templates', templateBody(own, 'aes'));
+    const { own, kms } = await placeNamed('Outage');
     const subscription = await subscribe({ vault: { id: own }, name: 'pager', url: `${inbox.endpoint}${path}` });
     const keys = [];
     for (let at = 0; at < 12; at += 1) keys.push(await newKey(`outage-${at}`, own));
@@ -181,11 +187,11 @@ describe('an outage', () => {
       expect(notice).toMatchObject({
         type: 'drift_digest',
         vault: { id: own, name: 'Outage' },
-        keystore: { id: kms, name: 'outage-kms' },
+        keystore: { id: kms, name: 'Outage-kms' },
       });
       expect(notice.keys).toBeLessThanOrEqual(notice.changes);
       expect(notice.examples).toHaveLength(Math.min(10, notice.changes));
-      expect(notice.summary).toMatch(/^Of \d+ keys? in outage-kms, \d+ (could not be asked|became ok)/);
+      expect(notice.summary).toMatch(/^Of \d+ keys? in Outage-kms, \d+ (could not be asked|became ok)/);
       expect(notice.all_changes).toMatch(/^https:\/\/keys\.example\.org\/api\/v4\/drift\?since=/);
     }
     for (const received of at(path)) {
@@ -203,27 +209,28 @@ describe('an outage', () => {
   });
 });
 
-describe('a subscriber', () => {
+describe('a subscriber', { timeout: 60_000 }, () => {
   it('that does not take a notice gets it again, the very same, and holds up nobody else', async () => {
+    const { own } = await placeNamed('Broken');
     const [broken, fine] = ['/webhook/broken', 'sns'];
     const ids = [
-      await subscribe({ name: 'broken', url: `${inbox.endpoint}${broken}` }),
+      await subscribe({ vault: { id: own }, name: 'broken', url: `${inbox.endpoint}${broken}` }),
       await create(ada, 'notification_subscriptions', {
-        vault: { id: vault },
+        vault: { id: own },
         type: 'sns',
         name: fine,
         topic_arn: inbox.topicArn,
       }),
     ];
     inbox.answerWith(500);
-    const { arn } = await newKey('retried');
+    const { arn } = await newKey('retried', own);
     await api.kms.operator.disable(arn);
     await scan();
     await eventually(() => {
       expect(at(inbox.topicArn)).toHaveLength(1);
-      expect(at(broken)).toHaveLength(1);
+      expect(at(broken).length).toBeGreaterThan(0);
     });
-    expect(at(inbox.topicArn)[0]?.headers['subject']).toBe('Shearline: Of 1 key in kms, 1 went out of sync.');
+    expect(at(inbox.topicArn)[0]?.headers['subject']).toBe('Shearline: Of 1 key in Broken-kms, 1 went out of sync.');
     await eventually(async () => {
       expect((await read(ids[0] ?? '')).last_delivery).toMatchObject({
         taken: false,
@@ -231,19 +238,23 @@ describe('a subscriber', () => {
       });
     });
     inbox.answerWith(204);
-    await eventually(() => {
-      expect(at(broken).length).toBeGreaterThan(1);
+    await eventually(async () => {
+      expect((await read(ids[0] ?? '')).last_delivery).toMatchObject({ taken: true });
     });
+    expect(at(broken).length).toBeGreaterThan(1);
     expect(new Set(at(broken).map(({ body }) => body)).size).toBe(1);
     expect(at(inbox.topicArn)).toHaveLength(1);
     for (const id of ids) await end(id);
   });
 
   it('is told only what it asked for, and nothing while it is switched off', async () => {
-    const onlyErrors = await subscribe({ name: 'errors', url: `${inbox.endpoint}/webhook/errors`, flags: ['error'] });
-    const off = await subscribe({ name: 'off', url: `${inbox.endpoint}/webhook/off`, state: 'disabled' });
-    const all = await subscribe({ name: 'all', url: `${inbox.endpoint}/webhook/all` });
-    const { arn } = await newKey('filtered');
+    const { own } = await placeNamed('Choosy');
+    const to = (name: string, more: Readonly<Record<string, Json>> = {}) =>
+      subscribe({ vault: { id: own }, name, url: `${inbox.endpoint}/webhook/${name}`, ...more });
+    const onlyErrors = await to('errors', { flags: ['error'] });
+    const off = await to('off', { state: 'disabled' });
+    const all = await to('all');
+    const { arn } = await newKey('filtered', own);
     await api.kms.operator.disable(arn);
     await scan();
     await eventually(() => {
