@@ -33,6 +33,8 @@ export interface ChangeOf<Body extends Changed | undefined> {
   /** Left out where nothing exists yet. */
   readonly read?: () => Promise<Answer<unknown>>;
   readonly run: (how: How) => Promise<Answer<Body>>;
+  /** The operation has no dry run: it is confirmed as it is. */
+  readonly withoutPlan?: boolean;
   readonly onDone?: (answer: Answer<Body>) => void;
   /** Told of what the API refused, for the fields of a form. */
   readonly onRefused?: (error: unknown) => void;
@@ -107,7 +109,9 @@ export function useChange<Body extends Changed | undefined>(change: ChangeOf<Bod
     step,
     /** Whether there are inputs that a plan can be made for. */
     complete: inputsKey !== undefined,
-    ready: inputsKey !== undefined && (step.is === 'planned' || (step.is === 'refused' && step.plan !== undefined)),
+    ready:
+      inputsKey !== undefined &&
+      (step.is === 'planned' || (step.is === 'refused' && (step.plan !== undefined || change.withoutPlan === true))),
     plan: () => void plan(),
     confirm: () => void confirm(),
     goOn: () => {

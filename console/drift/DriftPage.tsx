@@ -16,6 +16,7 @@ import { fromNow, momentOf } from '../text/dates.ts';
 import { text } from '../text/text.ts';
 import { OpenWork } from './OpenWork.tsx';
 import { Trend } from './Trend.tsx';
+import { UpcomingChanges } from './UpcomingChanges.tsx';
 
 const words = text.drift;
 const PERIODS = [1, 7, 30, 90] as const;
@@ -82,11 +83,12 @@ export function DriftPage() {
             <Card title={words.byKeystore} width="wide">
               <Keystores summary={summary} />
             </Card>
-            <Card title={words.trend}>
+            <Card title={words.trend} width="third">
               <Trend days={everyDay(summary.trend, days)} />
               {summary.trend_complete ? undefined : <p className="quiet">{words.trendIncomplete}</p>}
             </Card>
             <OpenWork />
+            <UpcomingChanges />
             <Card title={words.changes} width="wide">
               {changes.length === 0 ? <p className="quiet">{words.noChanges}</p> : undefined}
               <ol className="events">

@@ -44,7 +44,7 @@ export function OpenWork() {
     }
   };
   return (
-    <Card title={words.title(total)}>
+    <Card title={words.title(total)} width="third">
       {page.error === null ? undefined : <RefusalNotice error={page.error} retry={() => void page.refetch()} />}
       {error === undefined ? undefined : <RefusalNotice error={error} />}
       {page.data !== undefined && total === 0 ? <p className="quiet">{words.none}</p> : undefined}

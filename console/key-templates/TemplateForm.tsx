@@ -17,6 +17,7 @@ import { text } from '../text/text.ts';
 import { firstProperties, KeyPropertiesForm, typeProperties } from './KeyProperties.tsx';
 import type { Properties } from './KeyProperties.tsx';
 import { NamingSchemeField } from './NamingScheme.tsx';
+import { ScheduleFields } from './ScheduleFields.tsx';
 
 const words = text.templates;
 
@@ -84,6 +85,7 @@ function Fields(props: {
   const [properties, setProperties] = useState<Properties>(
     template === undefined ? firstProperties(type) : propertiesOf(template),
   );
+  const [repair, setRepair] = useState(template?.auto_repair ?? ('as_vault' as const));
   const [error, setError] = useState<unknown>();
   const chosenVault = vaultId === '' && vaults.length === 1 ? (vaults[0]?.id ?? '') : vaultId;
   const { data: keystores } = useKeystores({ 'vault.id': chosenVault, type: typeName }, chosenVault !== '');
@@ -107,9 +109,10 @@ function Fields(props: {
     key: properties.key,
     keystores: entries,
     ...(scheme === '' ? {} : { naming_scheme: scheme }),
+    ...(repair === 'as_vault' ? {} : { auto_repair: repair }),
   };
   const edited: BodyOf<'UpdateKeyTemplate'> =
-    template === undefined ? {} : editOf(template, { name, description, properties, groups: full });
+    template === undefined ? {} : editOf(template, { name, description, properties, groups: full, repair });
   const id = template?.id ?? '';
   const run = (how: {
     dryRun: boolean;
@@ -271,6 +274,23 @@ function Fields(props: {
           fixed={existing}
           withTypeProperties={!existing || typeName === 'google_kms'}
         />
+        <ScheduleFields
+          value={properties.key.schedule ?? {}}
+          change={(schedule) => setProperties({ ...properties, key: { ...properties.key, schedule } })}
+          error={error}
+        />
+        <Select
+          id="template-repair"
+          labelText={text.autoRepair.title}
+          helperText={text.autoRepair.hint}
+          value={repair}
+          {...wrong('auto_repair')}
+          onChange={(event) => setRepair(event.target.value as typeof repair)}
+        >
+          {Object.entries(text.autoRepair.templatePolicies).map(([value, shownAs]) => (
+            <SelectItem key={value} value={value} text={shownAs} />
+          ))}
+        </Select>
       </SaveForm>
     </div>
   );
@@ -284,6 +304,7 @@ function editOf(
     readonly description: string;
     readonly properties: Properties;
     readonly groups: readonly string[];
+    readonly repair: NonNullable<WireTemplate['auto_repair']>;
   },
 ): BodyOf<'UpdateKeyTemplate'> {
   const { key } = next.properties;
@@ -291,12 +312,21 @@ function editOf(
   const changed = (['size', 'activation_date', 'expiration_date', 'state', 'deactivate_on_rotation'] as const).filter(
     (name) => (key[name] ?? false) !== (template.key[name] ?? false),
   );
+  const rescheduled = JSON.stringify(key.schedule ?? {}) !== JSON.stringify(template.key.schedule ?? {});
   const regrouped = template.keystores.some(({ group }, position) => group !== next.groups[position]);
   const google = JSON.stringify(was.ofType) !== JSON.stringify(next.properties.ofType);
   return {
     ...(next.name === template.name ? {} : { name: next.name }),
+    ...(next.repair === (template.auto_repair ?? 'as_vault') ? {} : { auto_repair: next.repair }),
     ...(next.description === template.description ? {} : { description: next.description }),
-    ...(changed.length === 0 ? {} : { key: Object.fromEntries(changed.map((name) => [name, key[name]])) }),
+    ...(changed.length === 0 && !rescheduled
+      ? {}
+      : {
+          key: {
+            ...Object.fromEntries(changed.map((name) => [name, key[name]])),
+            ...(rescheduled ? { schedule: key.schedule ?? {} } : {}),
+          },
+        }),
     ...(regrouped || google
       ? { keystores: next.groups.map((group) => ({ group, ...(google ? next.properties.ofType : {}) })) }
       : {}),

@@ -14,6 +14,7 @@ import { momentOf } from '../text/dates.ts';
 import { periodText } from '../text/period.ts';
 import { text } from '../text/text.ts';
 import { typeProperties } from './KeyProperties.tsx';
+import { scheduleText } from './ScheduleFields.tsx';
 import { exampleOf } from './NamingScheme.tsx';
 import { useTemplateActions } from './TemplateActions.tsx';
 
@@ -85,6 +86,10 @@ export function TemplatePage() {
             </Fact>
             <Fact name={words.expiration}>
               {key.expiration_date === '' ? words.expirationNone : periodText(key.expiration_date)}
+            </Fact>
+            <Fact name={text.upcoming.schedule}>{scheduleText(key.schedule)}</Fact>
+            <Fact name={text.autoRepair.title}>
+              {text.autoRepair.templatePolicies[template.auto_repair ?? 'as_vault']}
             </Fact>
             <Fact name={text.properties['deactivate_on_rotation'] ?? ''}>
               {key.deactivate_on_rotation === true ? text.shell.yes : text.shell.no}

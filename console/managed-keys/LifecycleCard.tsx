@@ -34,6 +34,15 @@ export function LifecycleCard(props: CardOfKey) {
           <Fact name={words.deactivateOnRotation} locked={words.templateDecides}>
             {managed.deactivate_on_rotation === true ? text.shell.yes : text.shell.no}
           </Fact>
+          {managed.schedule === undefined ? undefined : (
+            <Fact name={text.upcoming.schedule} locked={words.templateDecides}>
+              {managed.schedule.upcoming.length === 0
+                ? text.shell.none
+                : managed.schedule.upcoming.map(({ action, due_at: due }) => (
+                    <p key={action}>{text.upcoming.on(text.upcoming.actions[action], dayOf(due))}</p>
+                  ))}
+            </Fact>
+          )}
           <Fact name={text.keys.columns.rotated}>{momentOf(managed.rotated_at)}</Fact>
           <Fact name={text.keys.columns.created}>{words.byWhom(momentOf(managed.created_at), managed.created_by)}</Fact>
           <Fact name={text.keys.columns.updated}>{words.byWhom(momentOf(managed.updated_at), managed.updated_by)}</Fact>

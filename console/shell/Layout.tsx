@@ -18,6 +18,7 @@ import {
   DataVis_1 as Timeline,
   Light,
   Locked,
+  Notification,
   Password,
   Template,
 } from '@carbon/react/icons';
@@ -34,6 +35,7 @@ const PAGES = [
   { to: '/vaults', name: text.pages.vaults, icon: Locked },
   { to: '/drift', name: text.pages.drift, icon: Activity },
   { to: '/approvals', name: text.pages.approvals, icon: CheckmarkOutline },
+  { to: '/notifications', name: text.pages.notifications, icon: Notification },
   { to: '/audit', name: text.pages.audit, icon: Timeline },
 ] as const;
 

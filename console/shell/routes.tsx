@@ -6,6 +6,8 @@ import { CreatePage } from '../managed-keys/CreatePage.tsx';
 import { DriftPage } from '../drift/DriftPage.tsx';
 import { KeyPage } from '../managed-keys/KeyPage.tsx';
 import { KeysPage } from '../managed-keys/KeysPage.tsx';
+import { NotificationsPage } from '../notifications/NotificationsPage.tsx';
+import { SubscriptionForm } from '../notifications/SubscriptionForm.tsx';
 import { KeystoreForm } from '../keystores/KeystoreForm.tsx';
 import { KeystorePage } from '../keystores/KeystorePage.tsx';
 import { KeystoresPage } from '../keystores/KeystoresPage.tsx';
@@ -50,6 +52,9 @@ export function router(): DataRouter {
           { path: 'vaults/:id', element: <VaultPage /> },
           { path: 'vaults/:id/edit', element: <VaultForm /> },
           { path: 'drift', element: <DriftPage /> },
+          { path: 'notifications', element: <NotificationsPage /> },
+          { path: 'notifications/create', element: <SubscriptionForm /> },
+          { path: 'notifications/:id/edit', element: <SubscriptionForm /> },
           { path: 'approvals', element: <ApprovalsPage /> },
           { path: 'audit', element: <AuditPage /> },
           { path: '*', element: <NotFound /> },

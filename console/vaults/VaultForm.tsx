@@ -1,4 +1,4 @@
-import { Checkbox, CheckboxGroup, Loading, TextArea, TextInput } from '@carbon/react';
+import { Checkbox, CheckboxGroup, Loading, Select, SelectItem, TextArea, TextInput } from '@carbon/react';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import type { WireVault } from '../../lib/wire/vaults.ts';
@@ -47,18 +47,34 @@ function Fields({ shown }: { readonly shown: Answer<WireVault> | undefined }) {
   const [description, setDescription] = useState(vault?.description ?? '');
   const [recovery, setRecovery] = useState(vault?.recovery_key_label ?? '');
   const [subjects, setSubjects] = useState<readonly Subject[]>(vault?.approval_required_for ?? []);
+  const [repair, setRepair] = useState({
+    policy: vault?.auto_repair?.policy ?? ('flag' as const),
+    maximum_per_sweep: String(vault?.auto_repair?.maximum_per_sweep ?? 100),
+    stop_at_percent: String(vault?.auto_repair?.stop_at_percent ?? 20),
+  });
   const [error, setError] = useState<unknown>();
   const [madeId, setMadeId] = useState(id);
   const wrong = (field: string) => {
     const message = messageFor(error, field);
     return { invalid: message !== undefined, invalidText: message ?? '' };
   };
-  const changed = {
+  const fields = {
     ...(description === (vault?.description ?? '') ? {} : { description }),
     ...(recovery === (vault?.recovery_key_label ?? '') ? {} : { recovery_key_label: recovery }),
     ...(subjects.toSorted().join() === (vault?.approval_required_for ?? []).toSorted().join()
       ? {}
       : { approval_required_for: subjects }),
+  };
+  const numbers = (['maximum_per_sweep', 'stop_at_percent'] as const).filter(
+    (name) => repair[name] !== String(vault?.auto_repair?.[name] ?? (name === 'stop_at_percent' ? 20 : 100)),
+  );
+  const repairChanged = {
+    ...(repair.policy === (vault?.auto_repair?.policy ?? 'flag') ? {} : { policy: repair.policy }),
+    ...Object.fromEntries(numbers.map((name) => [name, Number(repair[name])])),
+  };
+  const changed = {
+    ...fields,
+    ...(Object.keys(repairChanged).length === 0 ? {} : { auto_repair: repairChanged }),
   };
   const edited = { ...(name === vault?.name ? {} : { name }), ...changed };
   const run = (how: How): Promise<Answer<WireVault>> =>
@@ -119,6 +135,38 @@ function Fields({ shown }: { readonly shown: Answer<WireVault> | undefined }) {
             />
           ))}
         </CheckboxGroup>
+        <Select
+          id="vault-repair"
+          labelText={text.autoRepair.title}
+          helperText={text.autoRepair.hint}
+          value={repair.policy}
+          {...wrong('auto_repair.policy')}
+          onChange={(event) => setRepair({ ...repair, policy: event.target.value as typeof repair.policy })}
+        >
+          {Object.entries(text.autoRepair.policies).map(([value, name]) => (
+            <SelectItem key={value} value={value} text={name} />
+          ))}
+        </Select>
+        {repair.policy === 'flag' ? undefined : (
+          <>
+            <TextInput
+              id="vault-repair-maximum"
+              labelText={text.autoRepair.maximum}
+              inputMode="numeric"
+              value={repair.maximum_per_sweep}
+              {...wrong('auto_repair.maximum_per_sweep')}
+              onChange={(event) => setRepair({ ...repair, maximum_per_sweep: event.target.value })}
+            />
+            <TextInput
+              id="vault-repair-stop"
+              labelText={text.autoRepair.stopAt}
+              inputMode="numeric"
+              value={repair.stop_at_percent}
+              {...wrong('auto_repair.stop_at_percent')}
+              onChange={(event) => setRepair({ ...repair, stop_at_percent: event.target.value })}
+            />
+          </>
+        )}
         <TextInput
           id="vault-recovery"
           labelText={`${words.recoveryKey} (${text.shell.optional})`}

@@ -9,6 +9,7 @@ import { Page } from '../shell/Page.tsx';
 import { useCaller } from '../sign-in/use-caller.ts';
 import { momentOf } from '../text/dates.ts';
 import { text } from '../text/text.ts';
+import { AutoRepair } from './AutoRepair.tsx';
 import { useVaultActions } from './VaultActions.tsx';
 
 const words = text.vaults;
@@ -75,6 +76,7 @@ export function VaultPage() {
             </Fact>
           </Facts>
         </Card>
+        <AutoRepair vaultId={id} />
       </div>
       {dialog}
     </Page>

@@ -23,15 +23,14 @@ afterAll(async () => {
 
 /** Goes to another page of the console without a load, as a link does, and waits until nothing of it is still to come. */
 async function goTo(page: Page, path: string): Promise<void> {
-  await page.evaluate((to) => {
-    history.pushState(undefined, '', `/console${to}`);
+  await page.evaluate(`new Promise((resolve) => {
+    history.pushState(undefined, '', ${JSON.stringify(`/console${path}`)});
     dispatchEvent(new PopStateEvent('popstate'));
-    return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  }, path);
+    requestAnimationFrame(() => requestAnimationFrame(resolve));
+  })`);
   await page.waitForLoadState('networkidle');
-  await page.waitForFunction(
-    () => document.querySelector('.cds--loading, .cds--skeleton__text, .cds--inline-loading') === null,
-  );
+  const waiting = page.locator('.cds--loading, .cds--skeleton__text, .cds--inline-loading');
+  await expect.poll(() => waiting.count(), { timeout: 15_000 }).toBe(0);
   await page.getByRole('heading', { level: 1 }).waitFor();
 }
 
@@ -42,8 +41,8 @@ describe('signing in', () => {
     expect(new URL(page.url()).search).toBe('?name=world');
     await page.reload();
     await page.getByRole('link', { name: 'world' }).waitFor();
-    const kept = await page.evaluate(() =>
-      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+    const kept = await page.evaluate<string>(
+      'JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])',
     );
     expect(kept).not.toContain('eyJ');
     expect(await page.context().cookies(served.url)).toEqual([]);
@@ -188,10 +187,9 @@ describe('the keyboard alone', () => {
   async function tabTo(page: Page, name: RegExp): Promise<void> {
     for (let pressed = 0; pressed < 80; pressed += 1) {
       await page.keyboard.press('Tab');
-      const focused = await page.evaluate(() => {
-        const element = document.activeElement;
-        return element?.getAttribute('aria-label') ?? element?.textContent ?? '';
-      });
+      const focused = await page.evaluate<string>(
+        "document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''",
+      );
       if (name.test(focused)) return;
     }
     throw new Error(`Eighty tabs did not lead to ${String(name)}.`);
@@ -223,15 +221,8 @@ describe('the keyboard alone', () => {
     await page.keyboard.press('Enter');
     const destroy = page.getByRole('dialog', { name: 'Destroy world/deactivated' });
     await destroy.getByLabel('Type world/deactivated to confirm').waitFor();
-    for (let pressed = 0; pressed < 20; pressed += 1) {
-      await page.keyboard.press('Tab');
-      if (
-        await destroy
-          .getByLabel('Type world/deactivated to confirm')
-          .evaluate((input) => input === document.activeElement)
-      )
-        break;
-    }
+    const field = destroy.locator('input:focus');
+    for (let pressed = 0; pressed < 20 && (await field.count()) === 0; pressed += 1) await page.keyboard.press('Tab');
     await page.keyboard.type('world/deactivated');
     await tabTo(page, /^Destroy$/);
     await page.keyboard.press('Enter');
@@ -261,6 +252,8 @@ describe('every page', () => {
     `/vaults/${world.vault}`,
     '/drift',
     '/approvals?state=any',
+    '/notifications',
+    '/notifications/create',
     '/audit',
     '/no-such-page',
   ];
@@ -272,17 +265,11 @@ describe('every page', () => {
   }
   /** What axe finds, as text; with the rules of one kind only where the rest cannot differ. */
   async function violations(page: Page, only?: readonly string[]): Promise<readonly string[]> {
-    const found = await page.evaluate(async (rules) => {
-      const { run } = (
-        globalThis as unknown as {
-          axe: { run: (context: unknown, options: object) => Promise<{ violations: unknown }> };
-        }
-      ).axe;
-      return (await run(document, rules === undefined ? {} : { runOnly: rules })).violations;
-    }, only);
-    return (found as readonly Violation[]).map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`,
+    const options = JSON.stringify(only === undefined ? {} : { runOnly: only });
+    const found = await page.evaluate<readonly Violation[]>(
+      `axe.run(document, ${options}).then((told) => told.violations)`,
     );
+    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
   }
 
   it('has nothing that axe finds fault with, in either theme', { timeout: 120_000 }, async () => {
@@ -317,7 +304,7 @@ describe('every page', () => {
     const page = await served.openAs('Ada', '/managed-keys', { viewport: { width: 320, height: 720 } });
     for (const path of pages()) {
       await goTo(page, path);
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      const width = await page.evaluate<number>('document.documentElement.scrollWidth');
       expect({ path, width }).toEqual({ path, width: 320 });
     }
     await page.context().close();
@@ -325,7 +312,7 @@ describe('every page', () => {
 });
 
 describe('20,000 keys', () => {
-  it('are paged, sorted, searched and selected a page at a time', { timeout: 120_000 }, async () => {
+  it('are paged, sorted, searched and selected a page at a time', { timeout: 180_000 }, async () => {
     const vaultId = await create(served.client, 'vaults', { name: 'many' });
     const keystore = await create(served.client, 'keystores', keystoreBody(vaultId, 'many-kms'));
     await storeKeys(20_000, { vaultId, templateId: world.template, keystoreIds: [keystore] });
