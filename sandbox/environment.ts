@@ -37,7 +37,7 @@ import { freePort, LOOPBACK, requireFreePort } from './ports.ts';
 import { scanNow } from './scan.ts';
 import type { Settings } from './settings.ts';
 import { mapEventSource } from './sqs/event-source-mapping.ts';
-import { LOCAL_QUEUES } from './sqs/queues.ts';
+import { deadLetterQueueOf, LOCAL_QUEUES } from './sqs/queues.ts';
 import { startSqs } from './sqs/server.ts';
 import { messageOf, StartProblem } from './start-problem.ts';
 import { STREAM_TARGETS } from './stream-targets.ts';
@@ -277,6 +277,7 @@ async function start(options: EnvironmentOptions, running: Running): Promise<Env
         CUSTODY_KEY_ID: custodyKeyId,
         AWS_ENDPOINT_URL_KMS: kmsEndpoint,
         AWS_ENDPOINT_URL_SQS: `http://${LOOPBACK}:${ports.sqs}`,
+        DOCTOR_QUEUES: LOCAL_QUEUES.flatMap((queue) => [queue.name, deadLetterQueueOf(queue)]).join(' '),
         AWS_ENDPOINT_URL_EVENTBRIDGE: bus.endpoint,
         AWS_ENDPOINT_URL_SNS: inbox.endpoint,
         AWS_ENDPOINT_URL_LAMBDA: `http://${LOOPBACK}:${ports.invoke}`,

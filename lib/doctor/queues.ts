@@ -30,7 +30,7 @@ export async function examineQueues(names: readonly string[], signal: AbortSigna
             const inWork = Number(Attributes['ApproximateNumberOfMessagesNotVisible'] ?? 0);
             return [describe(name, waiting, inWork)];
           },
-          'The function needs sqs:GetQueueUrl and sqs:GetQueueAttributes.',
+          'A queue that is missing comes back with a deployment; to ask one, the function needs sqs:GetQueueUrl and sqs:GetQueueAttributes.',
         ),
       { concurrency: 4 },
     );

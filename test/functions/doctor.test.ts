@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describe as describeKey } from '../../lib/doctor/custody-key.ts';
 import { skew } from '../../lib/doctor/issuer.ts';
@@ -58,6 +60,17 @@ describe('the doctor', () => {
     const missing = found(await examined(), 'queue', 'messages', 'shearline-dev-no-such');
     expect(missing).toMatchObject({ verdict: 'failed' });
     expect(missing?.advice).toContain('sqs:GetQueueUrl');
+  });
+
+  it('knows every queue of the deployment', () => {
+    const project = join(import.meta.dirname, '..', '..');
+    const read = (file: string) => readFileSync(join(project, file), 'utf8');
+    const resources = readdirSync(join(project, 'deploy'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.yml'))
+      .map((file) => read(join('deploy', file)));
+    const queues = resources.flatMap((text) => [...text.matchAll(/^ +QueueName: (\S+)$/gm)].map((match) => match[1]));
+    const known = /^ {2}queues: >-\n((?: {4}\S+\n)+)/m.exec(read('serverless.yml'))?.[1]?.trim().split(/\s+/) ?? [];
+    expect(known.toSorted()).toEqual(queues.toSorted());
   });
 
   it('warns of settings that are for sandboxes', async () => {
