@@ -17,6 +17,8 @@ import type { TestApi } from './api.ts';
 import { create, keystoreBody, templateBody } from './world.ts';
 
 const QUEUE = 'shearline-dev-verify.fifo';
+/** On a busy machine, too. */
+const PATIENCE = { timeout: 25_000, interval: 20 };
 
 let api: TestApi;
 let ada: ApiClient;
@@ -35,7 +37,7 @@ beforeAll(async () => {
   const queue = LOCAL_QUEUES.find(({ name }) => name === QUEUE);
   if (queue === undefined) throw new Error('There is no such queue.');
   sqs = await startSqs({ queues: [queue] });
-  api = await startApi({ VERIFY_QUEUE: QUEUE, AWS_ENDPOINT_URL_SQS: sqs.endpoint, SETTLING_SECONDS: '1' });
+  api = await startApi({ VERIFY_QUEUE: QUEUE, AWS_ENDPOINT_URL_SQS: sqs.endpoint, SETTLING_SECONDS: '3' });
   const { handler: keyEvents } = await import('../../functions/key-events.ts');
   const { handler: verifyKey } = await import('../../functions/verify-key.ts');
   const complain = (sentence: string) => complaints.push(sentence);
@@ -91,23 +93,17 @@ const statusOf = async (id: string) => (await keyOf(id)).status_in_keystores[0];
 const flagOf = async (id: string) => (await statusOf(id))?.keystore_sync_flag;
 const arnOf = async (id: string) => (await statusOf(id))?.key_id_in_keystore ?? '';
 const flagged = (id: string, flag: string) =>
-  vi.waitFor(
-    async () => {
-      expect(await flagOf(id)).toBe(flag);
-    },
-    { timeout: 10_000, interval: 20 },
-  );
+  vi.waitFor(async () => {
+    expect(await flagOf(id)).toBe(flag);
+  }, PATIENCE);
 /** Every event delivered, and every look that they led to done. */
 const quiet = async () => {
   await events.settled();
   const taken = () => looked.reduce((sum, count) => sum + count, 0);
   const put = () => queued.reduce((sum, count) => sum + count, 0);
-  await vi.waitFor(
-    () => {
-      expect(taken()).toBe(put());
-    },
-    { timeout: 15_000, interval: 20 },
-  );
+  await vi.waitFor(() => {
+    expect(taken()).toBe(put());
+  }, PATIENCE);
 };
 /** Keys that our own writes to them have settled of, made all at once: each of them would wait for it. */
 const waiting: { readonly id: string; readonly label: string; readonly arn: string }[] = [];
@@ -125,7 +121,7 @@ const flagHistory = async (id: string) => {
 };
 const inAws = (arn: string): KeyListing | undefined => api.kms.operator.keys().find((key) => key.arn === arn);
 
-describe('what somebody does to a key in AWS KMS', () => {
+describe('what somebody does to a key in AWS KMS', { timeout: 60_000 }, () => {
   it('is flagged by the event of it, with no scan, and taken back by the next', async () => {
     const { id, arn } = settledKey();
     await api.kms.operator.disable(arn);
@@ -184,7 +180,7 @@ describe('what somebody does to a key in AWS KMS', () => {
   });
 });
 
-describe('an event', () => {
+describe('an event', { timeout: 60_000 }, () => {
   it('that comes twice is looked at once', async () => {
     const { id, arn } = settledKey();
     isOpen = false;
@@ -211,7 +207,7 @@ describe('an event', () => {
     await api.kms.operator.tag(stranger?.arn ?? '', { team: 'elsewhere' });
     await vi.waitFor(() => {
       expect(queued.length).toBe(asked + 1);
-    });
+    }, PATIENCE);
     expect(queued.at(-1)).toBe(0);
     expect(api.kms.calls.list()).toEqual([]);
     expect(await api.items()).toEqual(before);
@@ -239,7 +235,7 @@ describe('an event', () => {
     await events.settled();
     await vi.waitFor(() => {
       expect(looked.slice(before)).toContain(0);
-    });
+    }, PATIENCE);
     expect(api.kms.calls.count({ operation: 'DescribeKey' })).toBe(own);
     // In between somebody enables it again: the look after settling finds it.
     await api.kms.operator.enable(arn);
