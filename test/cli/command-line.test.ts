@@ -189,6 +189,16 @@ describe('everyday work', () => {
     expect((await run('keys list --unaligned --vault Daily')).out).toBe('None.\n');
   });
 
+  it('an answer that is lost on its way is asked for again, and what it was about happens once', async () => {
+    line.loseNext = 'POST';
+    const made = await run('keys create pay/once --vault pay --template pay-active');
+    expect([made.code, made.err]).toEqual([EXIT.ok, 'The API does not answer; again in 1 s\n']);
+    expect((await run('keys list --label pay/once --json')).json()).toMatchObject({ total_count: 1 });
+    line.loseNext = 'PATCH';
+    const lost = await run(['keys', 'edit', 'pay/once', '--description', 'perhaps']);
+    expect([lost.code, lost.err]).toEqual([EXIT.unknown, expect.stringContaining('cannot be reached')]);
+  });
+
   it('finds a key that nobody manages, and adopts it', async () => {
     const { CreateKeyCommand } = await import('@aws-sdk/client-kms');
     const { operatorClient } = await import('../../sandbox/aws-accounts.ts');

@@ -48,6 +48,8 @@ export interface CommandLine {
     answers: readonly (readonly [after: string, type: string])[],
     options?: CallOptions,
   ): Promise<{ readonly code: number | null; readonly shown: string }>;
+  /** The next answer to this method is made, and lost on its way. */
+  loseNext: string | undefined;
   /** Awaited before each request is served, when set. */
   meanwhile: ((request: { readonly method: string; readonly path: string }) => Promise<void>) | undefined;
   close(): Promise<void>;
@@ -78,6 +80,11 @@ export async function startCommandLine(): Promise<CommandLine> {
         ),
         body: body.length === 0 ? undefined : body.toString('utf8'),
       });
+      if (request.method === line.loseNext) {
+        line.loseNext = undefined;
+        request.socket.destroy();
+        return;
+      }
       response.writeHead(answer.status, answer.headers as Record<string, string>);
       response.end(answer.base64 === true ? Buffer.from(answer.body ?? '', 'base64') : answer.body);
     })().catch((error: unknown) => {
@@ -138,6 +145,7 @@ export async function startCommandLine(): Promise<CommandLine> {
           }, reject);
         });
       }),
+    loseNext: undefined,
     meanwhile: undefined,
     atTerminal: (words, answers, { env = {}, folder = home } = {}) =>
       new Promise((resolve, reject) => {

@@ -8,7 +8,11 @@ import * as z from 'zod/mini';
 import { AUDIENCE, ROLES, startIssuer } from '../../sandbox/issuer.ts';
 import type { LocalIssuer } from '../../sandbox/issuer.ts';
 
-const TOKENS = z.object({ access_token: z.string(), id_token: z.optional(z.string()) });
+const TOKENS = z.object({
+  access_token: z.string(),
+  id_token: z.optional(z.string()),
+  refresh_token: z.optional(z.string()),
+});
 const DISCOVERY = z.object({
   issuer: z.string(),
   jwks_uri: z.string(),
@@ -96,6 +100,12 @@ describe('the local issuer', () => {
     const tokens = await tokensFor(form);
     expect(await verified(tokens.access_token)).toMatchObject({ sub: 'bob', roles: ['reader'] });
     expect(await verified(tokens.id_token ?? '', 'console')).toMatchObject({ sub: 'bob' });
+    const again = await tokensFor({
+      grant_type: 'refresh_token',
+      client_id: 'console',
+      refresh_token: tokens.refresh_token ?? '',
+    });
+    expect(await verified(again.access_token)).toMatchObject({ sub: 'bob', roles: ['reader'] });
   });
 
   test('its tokens survive a restart with the same key file, which only its owner may read', async () => {
