@@ -2,6 +2,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
 import { autoRepair } from '../lib/auto-repair/run.ts';
 import type { AutoRepairRun } from '../lib/auto-repair/run.ts';
+import { atItsPace } from '../lib/pace/repairs.ts';
 import { deadline } from './deadline.ts';
 import { deployment } from './deployment.ts';
 
@@ -12,7 +13,7 @@ const metrics = new Metrics({ namespace: 'Shearline', serviceName: 'shearline' }
  * nothing is lost between whoever found it and here. Whatever event starts it.
  */
 export async function handler(_event: unknown, context?: Context): Promise<AutoRepairRun> {
-  const run = await autoRepair(deployment(), deadline(context));
+  const run = await autoRepair(atItsPace(deployment()), deadline(context));
   metrics.addMetric('AutoRepaired', MetricUnit.Count, run.repaired);
   metrics.addMetric('AutoRepairLeft', MetricUnit.Count, run.left);
   metrics.addMetric('AutoRepairHeld', MetricUnit.Count, run.held);
