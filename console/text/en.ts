@@ -647,6 +647,7 @@ export const english = {
     } as Record<string, string>,
     fields: {
       aws_region: 'Region',
+      aws_role_arn: 'Role to assume',
       aws_access_key_id: 'Access key id',
       aws_secret_access_key: 'Secret access key',
       aws_custom_key_store_id: 'Custom key store id',
@@ -675,7 +676,8 @@ export const english = {
       pkcs11_user_pin: 'User PIN',
     } as Record<string, string>,
     hints: {
-      aws_access_key_id: "Without access key, Shearline's own role is used.",
+      aws_role_arn: "A role in the keys' own account, in place of an access key; the vault's id is its external id.",
+      aws_access_key_id: "Without access key and role, Shearline's own role is used.",
       aws_probe: 'AWS KMS does not notice when the backing key in the cluster is gone; this does.',
     } as Record<string, string>,
   },
