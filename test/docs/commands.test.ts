@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readManifest } from '../../release/command-line.ts';
+import { KEYSTORE_ACCOUNT } from '../../sandbox/aws-accounts.ts';
 import { startCommandLine } from '../cli/command-line.ts';
 import type { CommandLine } from '../cli/command-line.ts';
 import { create, keystoreBody } from '../functions/world.ts';
@@ -90,6 +91,32 @@ describe('the commands of the documents', () => {
   });
 });
 
+describe('the links of the documents', () => {
+  it.each(documents())('%s: lead to files and headings that there are', (document) => {
+    const text = readFileSync(join(PROJECT, document), 'utf8');
+    const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link = '']) => {
+      if (/^[a-z]+:/.test(link)) return [];
+      const [path = '', heading] = link.split('#');
+      const file = path === '' ? join(PROJECT, document) : join(PROJECT, dirname(document), path);
+      if (!existsSync(file)) return [link];
+      return heading === undefined || headingsOf(readFileSync(file, 'utf8')).has(heading) ? [] : [link];
+    });
+    expect(broken).toEqual([]);
+  });
+
+  /** As GitHub names them. */
+  function headingsOf(text: string): ReadonlySet<string> {
+    return new Set(
+      [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+        title
+          .toLowerCase()
+          .replace(/[^\p{L}\p{N} _-]/gu, '')
+          .replaceAll(' ', '-'),
+      ),
+    );
+  }
+});
+
 describe('every command that can be run here is', () => {
   let line: CommandLine;
   let checkout: string;
@@ -149,7 +176,12 @@ describe('every command that can be run here is', () => {
         ['-c', script.replaceAll('http://127.0.0.1:3000', line.url)],
         {
           cwd: checkout,
-          env: { PATH: process.env['PATH'], HOME: line.home },
+          env: {
+            PATH: process.env['PATH'],
+            HOME: line.home,
+            AWS_ACCESS_KEY_ID: KEYSTORE_ACCOUNT.accessKeyId,
+            AWS_SECRET_ACCESS_KEY: KEYSTORE_ACCOUNT.secretAccessKey,
+          },
         },
       );
       return { code: 0, out: stdout, err: stderr };
