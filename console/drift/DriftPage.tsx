@@ -176,7 +176,8 @@ function Glance({ summary }: { readonly summary: Summary }) {
 
 function Keystores({ summary }: { readonly summary: Summary }) {
   const worstFirst = summary.keystores.toSorted((a, b) => total(b) - total(a) || (a.name < b.name ? -1 : 1));
-  const most = Math.max(1, ...worstFirst.map(total));
+  // A single key must not look like a catastrophe.
+  const most = Math.max(10, ...worstFirst.map(total));
   return (
     <ul className="fleet">
       {worstFirst.map((keystore) => (

@@ -31,6 +31,7 @@ interface Picture {
   readonly shows: string;
   readonly theme?: 'light' | 'dark';
   readonly width?: number;
+  readonly height?: number;
   readonly then?: (page: Page) => Promise<void>;
 }
 
@@ -80,7 +81,7 @@ try {
   const pictures: readonly Picture[] = [
     { name: 'managed-keys', path: '/managed-keys', shows: 'Out of sync' },
     { name: 'managed-keys-dark', path: '/managed-keys', shows: 'Out of sync', theme: 'dark' },
-    { name: 'key', path: `/managed-keys/${card.id}`, shows: 'Everything that happened' },
+    { name: 'key', path: `/managed-keys/${card.id}`, shows: 'Everything that happened', height: 1480 },
     { name: 'key-narrow', path: `/managed-keys/${card.id}`, shows: 'Key out of sync', width: 360 },
     {
       name: 'sync',
@@ -106,15 +107,15 @@ try {
         await page.getByRole('radio', { name: 'data-aes-256' }).check({ force: true });
       },
     },
-    { name: 'drift', path: '/drift', shows: 'What changed' },
-    { name: 'drift-dark', path: '/drift', shows: 'What changed', theme: 'dark' },
+    { name: 'drift', path: '/drift', shows: 'What changed', height: 1180 },
+    { name: 'drift-dark', path: '/drift', shows: 'What changed', theme: 'dark', height: 1180 },
     { name: 'keystores', path: '/keystores', shows: 'aws-us-east-1' },
     { name: 'audit', path: '/audit', shows: 'The trail is whole' },
   ];
   mkdirSync(FOLDER, { recursive: true });
-  for (const { name, path, shows, theme = 'light', width = 1280, then } of pictures) {
+  for (const { name, path, shows, theme = 'light', width = 1280, height = 860, then } of pictures) {
     const context = await browser.newContext({
-      viewport: { width, height: width < 600 ? 800 : 860 },
+      viewport: { width, height },
       colorScheme: theme,
       reducedMotion: 'reduce',
     });
