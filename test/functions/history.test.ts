@@ -103,7 +103,7 @@ describe("a key's history", () => {
   });
 
   it('tells of work that waits, is resumed, is given up, is redriven and is done', async () => {
-    const outage = api.kms.faults.add({ kind: 'throttle', operation: 'CreateKey' });
+    const outage = api.kms.faults.add({ kind: 'reset_before', operation: 'CreateKey' });
     const id = await newKey('late');
     const again = async (attempts: number) => {
       const item = await database().get(ITEM.instance(id, 1, keystore));
