@@ -8,8 +8,6 @@ import type { PlannedRepair } from '../drift/sync.ts';
 import { Fault } from '../fault.ts';
 import { instanceId } from '../keys/key.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
-import { paceOf } from '../pace/pace.ts';
-import { scopeOf } from '../pace/scope.ts';
 import { commit } from '../records/commit.ts';
 import { allVaults, readKey, readVault, templatesOfVault } from '../records/reading.ts';
 import type { KeyPartition } from '../records/reading.ts';
@@ -44,18 +42,14 @@ const KEYS_AT_ONCE = 4;
 /**
  * Repairs what has drifted, where a vault or a template lets it, and only what restores what was decided. It starts from the findings as
  * they stand, whoever found them, so that a crash loses nothing; it can be run at any time, also twice at once. Its calls keep to the pace
- * of repairs. One key that cannot be repaired ends nothing.
+ * that the deployment is handed in with. One key that cannot be repaired ends nothing.
  */
 export async function autoRepair(deployment: Deployment, signal: AbortSignal): Promise<AutoRepairRun> {
-  const paced: Deployment = {
-    ...deployment,
-    driverFor: (keystore) => deployment.driverFor(keystore, paceOf(scopeOf(keystore), deployment.config.pace)),
-  };
   const runs = await pMap(
     await allVaults(deployment.database),
     async (vault) => {
       try {
-        return await repairVault(paced, vault, signal);
+        return await repairVault(deployment, vault, signal);
       } catch (error) {
         deployment.log.error('Auto-repair of a vault broke off.', { vaultId: vault.id, error: error as Error });
         return NOTHING;
