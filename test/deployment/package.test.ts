@@ -152,7 +152,7 @@ describe('roles', () => {
     const makers = roles().flatMap(([id, properties]) =>
       statementsOf(properties).some(({ Action }) => Action.includes('kms:GenerateDataKeyPair')) ? [id] : [],
     );
-    expect(makers.toSorted()).toEqual(['ApprovalsRole', 'KeyCreateRole', 'ResumeRole', 'RotateRole']);
+    expect(makers.toSorted()).toEqual(['KeyCreateRole', 'LifecycleRole', 'RotateRole']);
   });
 });
 
