@@ -174,6 +174,12 @@ describe('the quota scope of a keystore', () => {
     expect(of('aws_kms', aws, 'a')).toBe(of('aws_cloudhsm', { ...aws, aws_custom_key_store_id: 'cks' }, 'b'));
     expect(of('aws_kms', aws)).not.toBe(of('aws_kms', { ...aws, aws_region: 'eu-west-1' }));
     expect(of('aws_kms', aws)).not.toBe(of('aws_kms', { ...aws, aws_access_key_id: 'AKIA2' }));
+    const role = (name: string, account: string) => ({
+      aws_role_arn: `arn:aws:iam::${account}:role/shearline/${name}`,
+      aws_region: 'us-east-1',
+    });
+    expect(of('aws_kms', role('one', '111122223333'))).toBe(of('aws_kms', role('other', '111122223333')));
+    expect(of('aws_kms', role('one', '111122223333'))).not.toBe(of('aws_kms', role('one', '444455556666')));
     expect(of('azure_key_vault', { azure_service_name: 'V' })).toBe(of('azure_key_vault', { azure_service_name: 'v' }));
     const google = { google_project_id: 'p', google_location: 'l' };
     expect(of('google_kms', { ...google, google_key_ring: '1' })).toBe(
