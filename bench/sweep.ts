@@ -64,6 +64,9 @@ async function besideBareLoop(keys: number, tell: (sentence: string) => void) {
       ),
       figure(`sweep of ${keys} keys: CPU, per 1,000`, cpuOf(sweep), 'bare SDK loop: CPU', bare.cpu, CPU_GOAL),
     ];
+    tell(
+      `    wall ${ratio(figures[0])} × and CPU ${ratio(figures[1])} × the bare loop’s, ${cpuOf(sweep).toFixed(0)} and ${bare.cpu.toFixed(0)} ms of CPU per 1,000 keys.`,
+    );
     return { figures, sweep, bytes: fleet.bytes };
   });
 }
@@ -200,6 +203,7 @@ async function withFleet<T>(work: (fleet: Fleet) => Promise<T>): Promise<T> {
   }
 }
 
+const ratio = (of: Figure | undefined): string => of?.ratio.toFixed(2) ?? '?';
 /** Milliseconds per 1,000 keys. */
 const wallOf = ({ wallMs, keys }: Cost): number => (wallMs / keys) * 1_000;
 const cpuOf = ({ cpuMs, keys }: Cost): number => (cpuMs / keys) * 1_000;

@@ -9,6 +9,8 @@ import { openStage } from '../../test/sweep/stage.ts';
 const AES: KeySpec = { algorithm: 'aes', size: '256', material: 'native', properties: {} };
 const EC: KeySpec = { algorithm: 'ec', size: '256', material: 'native', properties: {} };
 const KEYS = 1_000;
+/** As functions have it where nobody says otherwise. */
+const PROBE_EVERY_SWEEPS = 24;
 
 export interface CountedCalls {
   readonly provider: 'azure_key_vault' | 'google_kms' | 'ibm_cloud_kms';
@@ -26,7 +28,7 @@ export async function countCalls(): Promise<readonly CountedCalls[]> {
     const keystore = await OPEN[provider]();
     const spec = provider === 'azure_key_vault' ? EC : AES;
     const driver = keystore.connect();
-    const stage = await openStage(driver, provider, spec, KEYS, () => keystore.now());
+    const stage = await openStage(driver, provider, spec, KEYS, () => keystore.now(), PROBE_EVERY_SWEEPS);
     try {
       await stage.sweep();
       keystore.sandbox.calls.reset();

@@ -32,6 +32,7 @@ export async function openStage(
   spec: KeySpec,
   count: number,
   now: () => Date,
+  probeEverySweeps = 4,
 ): Promise<Stage> {
   const table = await startTestTable();
   const { database } = table;
@@ -66,7 +67,7 @@ export async function openStage(
       rateLimitPerMinute: 0,
       scanConcurrency: 8,
       pace: UNPACED,
-      probeEverySweeps: 4,
+      probeEverySweeps,
     },
     database,
     clock: now,
