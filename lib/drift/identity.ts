@@ -17,3 +17,20 @@ export function isOurs(
     binding.fingerprint === undefined || seen.fingerprint === undefined || binding.fingerprint === seen.fingerprint
   );
 }
+
+/**
+ * Whether the keystore holds material that nobody has compared with what was kept: the key was found by its marks, after the answer to its
+ * import was lost. It may be ours or anybody's; importing again proves it.
+ */
+export function isUnproven(
+  { binding, outgrown, rotating, spec }: Pick<KeyInstance, 'binding' | 'outgrown' | 'rotating' | 'spec'>,
+  seen: Extract<Seen, { presence: 'present' }>,
+): boolean {
+  return (
+    spec.material === 'imported' &&
+    !outgrown &&
+    !rotating &&
+    binding?.fingerprint === undefined &&
+    seen.fingerprint !== undefined
+  );
+}

@@ -2,7 +2,7 @@ import type { Seen, StepName } from '../drivers/driver.ts';
 import { permits } from '../auto-repair/policy.ts';
 import type { Repairable } from '../auto-repair/policy.ts';
 import type { KeyInstance } from '../keys/key.ts';
-import { isOurs } from './identity.ts';
+import { isOurs, isUnproven } from './identity.ts';
 
 /** What must be done in one keystore so that it agrees; or why that cannot be done there. */
 export type Plan =
@@ -16,7 +16,8 @@ export type Plan =
 const AGREES: Plan = { outcome: 'agrees' };
 const steps = (...names: StepName[]): Plan => ({ outcome: 'steps', steps: names });
 
-type Planned = Pick<KeyInstance, 'wanted' | 'binding' | 'spec' | 'current' | 'open' | 'outgrown' | 'rotating'>;
+type Planned = Pick<KeyInstance, 'wanted' | 'binding' | 'spec' | 'current' | 'open' | 'outgrown' | 'rotating'> &
+  Partial<Pick<KeyInstance, 'createSentAt'>>;
 
 /**
  * Desired × seen → steps, in order. Nothing here destroys what is not destroyed: `schedule_deletion` is planned only for `gone`.
@@ -72,7 +73,7 @@ function planEnabled(instance: Planned, seen: Seen): Plan {
       : { outcome: 'cannot', why: 'the keystore holds no material, and none was kept for it' };
   }
   if (instance.rotating) return seen.state === 'disabled' ? steps('enable', 'rotate') : steps('rotate');
-  if (imported && instance.binding?.fingerprint === undefined && seen.fingerprint !== undefined) {
+  if (isUnproven(instance, seen)) {
     // Found, not made by a step whose answer we have: importing the same bytes again proves that it has them.
     return seen.state === 'disabled' ? steps('import', 'enable') : steps('import');
   }

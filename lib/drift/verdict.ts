@@ -1,7 +1,7 @@
 import type { KeystoreFault, Seen } from '../drivers/driver.ts';
 import type { KeyInstance, KeyState } from '../keys/key.ts';
 import type { KeystoreStatus, Observed, ObservedError, SyncFlag, SyncFlagDetail } from './observed.ts';
-import { isOurs } from './identity.ts';
+import { isOurs, isUnproven } from './identity.ts';
 import { planFor, sentenceOf } from './plan.ts';
 
 /** What one attempt to look into a keystore brought: what was seen, or why nothing could be. */
@@ -129,6 +129,7 @@ function statusOf(instance: Judged, seen: Seen): KeystoreStatus {
   const matters = seen.state === 'enabled' || instance.wanted === 'enabled';
   if (matters && !isOurs(instance, seen)) return 'wrong_key';
   if (seen.state !== 'enabled') return 'not_active';
+  if (instance.wanted === 'enabled' && isUnproven(instance, seen)) return 'unknown';
   if (instance.wanted === 'enabled' && seen.name === 'leads_elsewhere') return 'wrong_key';
   if (instance.wanted === 'enabled' && seen.name === 'missing') return 'not_active';
   return 'active';
@@ -138,6 +139,9 @@ function findingOf(instance: Judged, seen: Seen, status: KeystoreStatus): string
   if (seen.presence === 'absent') return 'The keystore has no such key';
   if (seen.remark !== undefined && seen.state === 'unusable') return seen.remark.replace(/\.$/, '');
   if (instance.rotating) return 'The keystore still has the version before as its current material';
+  if (status === 'unknown' && isUnproven(instance, seen)) {
+    return 'The key is enabled, and nothing has proven yet that the material in it is the one that was kept';
+  }
   if (status === 'wrong_key') {
     return isOurs(instance, seen)
       ? 'The name of this key leads to another key in the keystore'

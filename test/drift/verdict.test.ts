@@ -168,7 +168,11 @@ describe('another key', () => {
   });
 
   it('cannot be told where neither side has a fingerprint', () => {
-    const native = wantedAs('active', false, { binding: { idInKeystore: 'arn:ours', fingerprint: undefined } });
+    const { spec } = wantedAs('active');
+    const native = wantedAs('active', false, {
+      binding: { idInKeystore: 'arn:ours', fingerprint: undefined },
+      spec: { ...spec, material: 'native' },
+    });
     expect(judge(native, { seen: present({ fingerprint: 'f9' }) }).status).toBe('active');
     expect(judge(wantedAs('active'), { seen: present({ fingerprint: undefined }) }).status).toBe('active');
   });
@@ -302,5 +306,33 @@ describe('a finding', () => {
   it('keeps the id in the keystore that is known from before, also while the keystore cannot be asked', () => {
     const silent = observation(wantedAs('active'), { fault: fault('unreachable') }, undefined, at);
     expect(silent.keyIdInKeystore).toBe('arn:ours');
+  });
+});
+
+describe('a key that was found by its marks, with the answer to its import lost', () => {
+  const unproven = (given: Partial<KeyInstance> = {}) =>
+    wantedAs('active', false, { binding: { idInKeystore: 'arn:ours', fingerprint: undefined }, ...given });
+
+  it('is neither ok nor wrong while nobody has compared the material in it', () => {
+    const verdict = judge(unproven(), { seen: present({ fingerprint: 'anybody' }) });
+    expect(verdict).toMatchObject({
+      status: 'unknown',
+      keystoreSyncFlag: 'verifying_sync',
+      keystoreSyncFlagDetail: 'unknown',
+    });
+    expect(verdict.finding).toContain('nothing has proven yet');
+  });
+
+  it('is out of sync where it is disabled all the same, and where it is to be out of use', () => {
+    const disabled = judge(unproven(), { seen: present({ state: 'disabled' }) });
+    expect(disabled).toMatchObject({ status: 'not_active', keystoreSyncFlag: 'out_of_sync' });
+    const deactivated = judge(unproven({ keyState: 'deactivated', wanted: 'disabled' }), { seen: present() });
+    expect(deactivated).toMatchObject({ status: 'active', keystoreSyncFlag: 'out_of_sync' });
+  });
+
+  it('of native material is ok: the keystore made it', () => {
+    const { spec } = unproven();
+    const native = unproven({ spec: { ...spec, material: 'native' } });
+    expect(judge(native, { seen: present() }).keystoreSyncFlag).toBe('ok');
   });
 });

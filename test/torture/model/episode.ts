@@ -1,5 +1,6 @@
 import { instanceId } from '../../../lib/keys/key.ts';
 import { readKey, readTemplateKeysCount, readVaultCounters } from '../../../lib/records/reading.ts';
+import type { KeyInstance } from '../../../lib/keys/key.ts';
 import type { KeyPartition } from '../../../lib/records/reading.ts';
 import { INDEX_KEY } from '../../../lib/records/table.ts';
 import { verifyTrail } from '../../../lib/records/trail.ts';
@@ -453,6 +454,8 @@ export class Episode {
       broken('What could not be asked is an error', `${where} says ${row.keystoreSyncFlag}`);
     }
     if (isError && (unaskable !== 'no' || truth.status === 'error')) return;
+    // Whether it is the kept material was not seen by anybody: that is said, and never ok.
+    if (row.keystoreSyncFlag === 'verifying_sync' && isNotProven(record)) return;
     const verdict = verdictOn(truth.of, truth.status);
     const verdicts = [truth.status, ...truth.or].map((status) => verdictOn(truth.of, status));
     if (!verdicts.some(({ flag, detail }) => row.keystoreSyncFlag === flag && row.keystoreSyncFlagDetail === detail)) {
@@ -631,4 +634,8 @@ function differenceOf(stage: Stage, key: ModelKey, partition: KeyPartition): str
   };
   const [should, is] = [JSON.stringify(expected), JSON.stringify(found)];
   return should === is ? undefined : `${is}, not ${should}`;
+}
+
+function isNotProven({ spec, wanted, binding }: KeyInstance): boolean {
+  return spec.material === 'imported' && wanted === 'enabled' && binding?.fingerprint === undefined;
 }
