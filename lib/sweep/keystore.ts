@@ -11,7 +11,7 @@ import type { Pace } from '../pace/pace.ts';
 import { readInstance, readKeystoreHealth, readObserved } from '../records/reading.ts';
 import { storeHealth } from './health.ts';
 import { Line } from './line.ts';
-import { Pairs, readPair } from './pairs.ts';
+import { pagesOf, Pairs, readPair } from './pairs.ts';
 import type { Pair, Position } from './pairs.ts';
 import { Tally } from './tally.ts';
 import type { KeystoreScan } from './tally.ts';
@@ -55,7 +55,7 @@ export async function sweepKeystore(
   run: Run,
   from?: Cursor,
 ): Promise<SweptKeystore> {
-  const pairs = new Pairs(deployment.database, keystore.id, from?.after);
+  const pairs = new Pairs(pagesOf(deployment.database, keystore.id), keystore.id, from?.after);
   const [before, isMoreThanHandful] = await Promise.all([
     readKeystoreHealth(deployment.database, keystore.id),
     pairs.hasMoreThan(HANDFUL),

@@ -23,6 +23,17 @@ export function readPair({ instance, observed }: Pair): {
   };
 }
 
+/** Reads a page of the index by keystore, from a place on. */
+export type ReadPage = (
+  after: WireItem | undefined,
+) => Promise<{ readonly items: readonly WireItem[]; readonly next: WireItem | undefined }>;
+
+/** The pages of a keystore's instances in the table. */
+export function pagesOf(database: Database, keystoreId: string): ReadPage {
+  const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(keystoreId) } as const;
+  return (after) => database.wirePage(query, after);
+}
+
 /** Where a sweep of a keystore goes on: the index's sort key of the last instance that was dealt with. */
 export type Position = string;
 
@@ -31,7 +42,7 @@ export type Position = string;
  * of keys. `take` answers at once as long as there are any, so that many workers can take from one source cheaply.
  */
 export class Pairs {
-  readonly #database: Database;
+  readonly #readPage: ReadPage;
   readonly #keystoreId: string;
   #page: readonly Pair[] = [];
   #at = 0;
@@ -41,10 +52,12 @@ export class Pairs {
   /** An instance at the end of a page, whose observation may be the first of the next. */
   #waiting: WireItem | undefined;
   #position: Position | undefined;
-  #turning: Promise<boolean> | undefined;
+  /** One worker's wait for the next page is everybody's. */
+  #turning: Promise<void> | undefined;
+  #isEnd = false;
 
-  constructor(database: Database, keystoreId: string, from?: Position) {
-    this.#database = database;
+  constructor(readPage: ReadPage, keystoreId: string, from?: Position) {
+    this.#readPage = readPage;
     this.#keystoreId = keystoreId;
     this.#position = from;
     this.#after = from === undefined ? undefined : startAfter(keystoreId, from);
@@ -60,16 +73,18 @@ export class Pairs {
 
   /** Whether there are more than so many, without taking any. Only before the first is taken. */
   async hasMoreThan(count: number): Promise<boolean> {
-    this.#turning ??= this.#turn();
-    await this.#turning;
-    this.#turning = undefined;
+    await this.#turnOnce();
     return this.#page.length > count || !this.#last;
   }
 
   /** The next pair; undefined after the last. A promise only where a page has to be waited for. */
   take(): Pair | undefined | Promise<Pair | undefined> {
+    return this.#takeNow() ?? (this.#isEnd ? undefined : this.#takeLater());
+  }
+
+  #takeNow(): Pair | undefined {
     const pair = this.#page[this.#at];
-    if (pair === undefined) return this.#takeLater();
+    if (pair === undefined) return undefined;
     this.#at += 1;
     this.#position = pair.instance['keystore_sk']?.S;
     return pair;
@@ -77,30 +92,34 @@ export class Pairs {
 
   async #takeLater(): Promise<Pair | undefined> {
     for (;;) {
-      this.#turning ??= this.#turn();
-      const turned = await this.#turning;
-      this.#turning = undefined;
-      if (!turned) return undefined;
-      const pair = this.take();
-      if (!(pair instanceof Promise)) return pair;
+      const pair = this.#takeNow();
+      if (pair !== undefined || this.#isEnd) return pair;
+      await this.#turnOnce();
     }
   }
 
-  async #turn(): Promise<boolean> {
-    if (this.#at < this.#page.length) return true;
+  #turnOnce(): Promise<void> {
+    this.#turning ??= this.#turn().finally(() => {
+      this.#turning = undefined;
+    });
+    return this.#turning;
+  }
+
+  async #turn(): Promise<void> {
     const page = await this.#next;
-    if (page === undefined) return false;
+    if (page === undefined) {
+      this.#isEnd = true;
+      return;
+    }
     this.#page = page;
     this.#at = 0;
     this.#next = this.#read();
     this.#next.catch(() => undefined);
-    return true;
   }
 
   async #read(): Promise<readonly Pair[] | undefined> {
     if (this.#last) return undefined;
-    const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(this.#keystoreId) } as const;
-    const { items, next } = await this.#database.wirePage(query, this.#after);
+    const { items, next } = await this.#readPage(this.#after);
     this.#after = next;
     this.#last = next === undefined;
     const pairs: Pair[] = [];
