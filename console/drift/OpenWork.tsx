@@ -55,7 +55,11 @@ export function OpenWork() {
               <Link to={`/managed-keys/${each.key.id}`}>{each.key.label}</Link>
               <span>{words.in(nameOf(each.keystore.id))}</span>
               <Tag size="sm" type={each.state === 'given_up' ? 'red' : 'blue'}>
-                {each.state === 'given_up' ? words.givenUp : words.next(fromNow(each.due_at))}
+                {each.state === 'given_up'
+                  ? words.givenUp
+                  : Date.parse(each.due_at) < Date.now()
+                    ? words.due
+                    : words.next(fromNow(each.due_at))}
               </Tag>
             </p>
             <p className="quiet">

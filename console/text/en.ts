@@ -752,6 +752,7 @@ export const english = {
     in: (keystore: string) => `in ${keystore}`,
     givenUp: 'Given up',
     next: (when: string) => `Next try ${when}`,
+    due: 'Next try is due',
     since: (cause: string, ago: string, attempts: number) =>
       `For ${cause.replaceAll('_', ' ')}, since ${ago}, after ${count(attempts, 'try', 'tries')}.`,
     redrive: 'Try again what was given up',

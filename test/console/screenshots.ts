@@ -65,6 +65,8 @@ try {
   };
   const card = keyNamed('payments/card-data');
   const inKeystore = card.status_in_keystores.find(({ keystore }) => keystore.name === 'aws-eu-central-1');
+  // On a busy machine, something of the sample may be unfinished still.
+  await environment.invoke('resume');
   await environment.scan();
   await kms.operator.disable(inKeystore?.key_id_in_keystore ?? '');
   const list = TEMPLATES.parse(
