@@ -13,7 +13,7 @@ export interface SettingField {
 
 const AWS: readonly SettingField[] = [
   { name: 'aws_region', kind: 'text', example: 'us_east_1' },
-  { name: 'aws_role_arn', kind: 'text', optional: true, example: 'arn:aws:iam::111122223333:role/shearline' },
+  { name: 'aws_role_arn', kind: 'text', optional: true, example: 'arn:aws:iam::111122223333:role/shearline/keystores' },
   { name: 'aws_access_key_id', kind: 'text', optional: true },
   { name: 'aws_secret_access_key', kind: 'secret', optional: true },
 ];
