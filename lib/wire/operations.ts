@@ -702,7 +702,8 @@ export const EXTENSIONS = {
   GetDiagnosis: {
     method: 'GET',
     path: '/api/v4/doctor',
-    summary: 'Examine the deployment: its table, keys, queues and issuer, and what each keystore allows, by harmless calls',
+    summary:
+      'Examine the deployment: its table, keys, queues and issuer, and what each keystore allows, by harmless calls',
     query: none,
     body: noBody,
     success: 200,
