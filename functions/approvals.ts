@@ -53,7 +53,8 @@ async function carryOut(call: ApprovalCall, approval: Approval): Promise<Answer<
   // The route of this operation takes the call of this operation; an index cannot say so.
   const route = ROUTES[operation] as ((of: typeof approved) => Promise<Answer<OperationId>>) | undefined;
   if (route === undefined) throw new Error(`${operation} has no route here.`);
-  return route(approved);
+  const answer = await route(approved);
+  return { ...answer, status: answer.status ?? OPERATIONS[operation].success };
 }
 
 const NEEDS: Record<GatedOperation, Parameters<typeof requirePermission>[1]> = {

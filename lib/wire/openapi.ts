@@ -290,6 +290,7 @@ function operationOf(operationId: string, row: Operation): object {
     responses: {
       ...rehearsal(row),
       ...waiting(operationId),
+      ...doneWithoutContent(operationId),
       [row.success]: success(operationId, row),
       '4XX': ERROR,
       '5XX': ERROR,
@@ -314,6 +315,13 @@ function waiting(operationId: string): Record<string, object> {
   const description =
     'Beyond UKO: the vault requires a second person, and the request waits for one. Nothing of it has happened.';
   return { 202: { description, headers, content: json(approvals.approval()) } };
+}
+
+/** An approval answers as what was approved does; a disconnected keystore has no more to say. */
+function doneWithoutContent(operationId: string): Record<string, object> {
+  if (operationId !== 'ApproveRequest') return {};
+  const headers = { 'X-Correlation-ID': { $ref: '#/components/headers/X-Correlation-ID' } };
+  return { 204: { description: 'It is done, and what was approved answers nothing.', headers } };
 }
 
 function queryShape(row: Operation): object {

@@ -128,6 +128,14 @@ describe('a request that takes two persons', () => {
     await send(ada, 200, 'PATCH', `/vaults/${vault}`, `/vaults/${vault}`, { description: 'Needs nobody else.' });
   });
 
+  it('answers an approved disconnection as the disconnection itself: with no content', async () => {
+    const leaving = await create(ada, 'keystores', keystoreBody(vault, 'leaving', ['Elsewhere']));
+    const { body } = await send(ada, 202, 'DELETE', `/keystores/${leaving}?mode=disconnect`, `/keystores/${leaving}`);
+    const answer = await send(bob, 204, 'POST', `/approvals/${(body as WireApproval).id}/approve`);
+    expect(answer.body).toBeUndefined();
+    await expectStatus(ada, 404, { method: 'GET', path: `/keystores/${leaving}` });
+  });
+
   it('covers a realign that takes a keystore out, not one that brings one in', async () => {
     const extra = await create(ada, 'keystores', { ...keystoreBody(vault, 'extra'), aws_region: 'eu_central_1' });
     const id = await create(ada, 'managed_keys', { vault: { id: vault }, template_name: 'aes', label: 'realigned' });
