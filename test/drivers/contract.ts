@@ -552,7 +552,7 @@ export function driverContract(name: string, subject: Subject): void {
         await agree({ ...key, version: 2 });
         await agree(fresh());
         const { loseMaterial, changeMaterial } = keystore;
-        if (loseMaterial !== undefined) {
+        if (loseMaterial !== undefined && spec.material === 'imported') {
           const lost = await made();
           await loseMaterial(lost.binding?.idInKeystore ?? '');
           await agree(lost);
