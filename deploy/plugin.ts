@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { alarmsOf, dashboardOf } from './alarms.ts';
 import type { Statement, Template } from './privileges.ts';
 import { custodyUsers, roleNameOf, roleOf, rolesOf, schedulerRole } from './roles.ts';
@@ -21,6 +23,7 @@ interface CompiledTemplate {
 }
 /** As much of the Serverless Framework as is used here. */
 interface Serverless {
+  readonly serviceDir: string;
   readonly service: {
     readonly service: string;
     readonly functions: Readonly<Record<string, FunctionConfig>>;
@@ -43,7 +46,7 @@ const list = (text: string): string[] => text.split(',').filter((each) => each !
 
 /**
  * What YAML cannot say once for all functions: a role for each, made of the privileges that it names; the custody key's users; logs
- * encrypted; alarms and the dashboard. Everything else of the deployment is in serverless.yml and in the files that it names.
+ * encrypted; alarms and the dashboard. And it builds the console before a package is made. Everything else of the deployment is in serverless.yml and in the files that it names.
  */
 export default class Deployment {
   readonly hooks: Readonly<Record<string, () => void>>;
@@ -56,6 +59,10 @@ export default class Deployment {
       properties: { privileges: { type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'object' }] } } },
     });
     this.hooks = {
+      'before:package:initialize': () => {
+        // A package must not lack its console, nor have that of another source. It is built anew only when something of it changed.
+        execFileSync(process.execPath, [join(serverless.serviceDir, 'console/build.ts')], { stdio: 'inherit' });
+      },
       'before:package:setupProviderConfiguration': () => {
         this.#assignRoles();
       },
