@@ -19,7 +19,10 @@ const RECORD_ONLY_BYTES = 150 * 1024;
 /** As serverless.yml builds a function: only the SDK's ES modules, without its many ways to find credentials. */
 const AS_DEPLOYED: BuildOptions = {
   mainFields: ['module', 'main'],
-  alias: { '@aws-sdk/credential-provider-node': join(PROJECT, 'functions/execution-role.ts') },
+  alias: {
+    '@aws-sdk/credential-provider-node': join(PROJECT, 'functions/execution-role.ts'),
+    '@smithy/core/event-streams': join(PROJECT, 'functions/no-event-streams.ts'),
+  },
 };
 /** As anybody gets it who writes `esbuild --bundle --minify --platform=node`. */
 const AS_IT_COMES: BuildOptions = {};

@@ -18,7 +18,8 @@ function makeDeployment(): Deployment {
   return {
     ...own,
     custody,
-    driverFor: (keystore, pace) => driverFor(keystore, () => openCredentials({ database, custody }, keystore), pace),
+    driverFor: (keystore, pace, direct) =>
+      driverFor(keystore, () => openCredentials({ database, custody }, keystore), pace, direct),
   };
 }
 

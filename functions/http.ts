@@ -413,7 +413,7 @@ async function answer(exchange: Exchange, routes: Routes, parts: Parts): Promise
     signal: exchange.signal,
     log: exchange.log,
   } satisfies { readonly [Part in keyof Call<OperationId>]: unknown });
-  return resultOf(exchange, inFormat(operation, given, mediaType));
+  return resultOf(exchange, await inFormat(operation, given, mediaType));
 }
 
 function isDryRun(query: object): boolean {

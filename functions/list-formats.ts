@@ -1,4 +1,3 @@
-import { zipSync } from 'fflate';
 import { csvOf, itemsOf } from '../lib/wire/formats.ts';
 import type { MediaType } from '../lib/wire/formats.ts';
 import type { OperationId } from '../lib/wire/operations.ts';
@@ -22,7 +21,11 @@ interface Page {
 type Link = { readonly href?: string } | undefined;
 
 /** A list's answer as its caller wants it; answers that are no lists stay as they are. */
-export function inFormat(operation: OperationId, given: Answer<OperationId>, type: MediaType): Answer<OperationId> {
+export async function inFormat(
+  operation: OperationId,
+  given: Answer<OperationId>,
+  type: MediaType,
+): Promise<Answer<OperationId>> {
   const items = itemsOf(operation);
   if (items === undefined || given.contentType !== undefined || given.body === undefined) return given;
   const headers = { ...given.headers, vary: 'accept' };
@@ -56,17 +59,18 @@ function linksOf(page: Page): string {
     .join(', ');
 }
 
-function file(
+async function file(
   given: Answer<OperationId>,
   headers: Readonly<Record<string, string>>,
   type: MediaType,
   name: string,
   content: string,
-): Answer<OperationId> {
+): Promise<Answer<OperationId>> {
+  const { zipped } = await import('./zip.ts');
   return {
     ...given,
     headers: { ...headers, 'content-disposition': `attachment; filename="${name}.zip"` },
-    body: zipSync({ [name]: new TextEncoder().encode(content) }),
+    body: zipped(name, content),
     contentType: type.name,
   };
 }

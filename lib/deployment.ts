@@ -5,6 +5,7 @@ import type { KeystoreDriver } from './drivers/driver.ts';
 import type { KeySpec } from './drivers/driver.ts';
 import type { WrappedMaterial } from './keys/key.ts';
 import type { Keystore } from './keystores/keystore.ts';
+import type { DirectWay } from './drivers/registry.ts';
 import type { Pace } from './pace/pace.ts';
 import type { Database } from './records/database.ts';
 
@@ -22,7 +23,7 @@ export interface RecordDeployment {
 export interface Deployment extends RecordDeployment {
   readonly custody: Custody;
   /** The driver of a keystore, connected with its credentials; its calls keep to the pace, if any. Throws a `KeystoreFault` when that cannot be. */
-  readonly driverFor: (keystore: Keystore, pace?: Pace) => Promise<KeystoreDriver>;
+  readonly driverFor: (keystore: Keystore, pace?: Pace, direct?: DirectWay) => Promise<KeystoreDriver>;
 }
 
 /** Where key material and credentials are safe: nothing leaves it but ciphertext, except lent for the length of one call. */

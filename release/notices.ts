@@ -26,7 +26,10 @@ const PRODUCTS: Readonly<Record<string, BuildOptions>> = {
     format: 'esm',
     platform: 'node',
     mainFields: ['module', 'main'],
-    alias: { '@aws-sdk/credential-provider-node': './functions/execution-role.ts' },
+    alias: {
+      '@aws-sdk/credential-provider-node': './functions/execution-role.ts',
+      '@smithy/core/event-streams': './functions/no-event-streams.ts',
+    },
     external: ['pkcs11js'],
     define: { 'import.meta.url': '__filename' },
     logLevel: 'error',

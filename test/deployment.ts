@@ -126,7 +126,8 @@ export async function startDeployment(
     clock: () => time.now(),
     newId: () => `00000000-0000-4000-8${part}-${String((lastId += 1)).padStart(12, '0')}`,
     custody,
-    driverFor: (keystore, pace) => driverFor(keystore, () => openCredentials({ database, custody }, keystore), pace),
+    driverFor: (keystore, pace, direct) =>
+      driverFor(keystore, () => openCredentials({ database, custody }, keystore), pace, direct),
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
   };
   const by = () => ({ subject: 'ada', now: deployment.clock() });

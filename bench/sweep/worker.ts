@@ -46,8 +46,13 @@ async function sweep(asked: Extract<z.infer<typeof ASKED>, { what: 'sweep' }>) {
     clock: () => new Date(),
     newId: randomUUID,
     custody: { generate: noMaterial, lend: noMaterial, seal: noMaterial, open: noMaterial },
-    driverFor: (keystore, pace) =>
-      driverFor(keystore, () => Promise.resolve({ aws_secret_access_key: KEYSTORE_ACCOUNT.secretAccessKey }), pace),
+    driverFor: (keystore, pace, direct) =>
+      driverFor(
+        keystore,
+        () => Promise.resolve({ aws_secret_access_key: KEYSTORE_ACCOUNT.secretAccessKey }),
+        pace,
+        direct,
+      ),
     log: { debug: silent, info: silent, warn: silent, error: console.error },
   };
   return cost(async () => {

@@ -3,6 +3,7 @@ import type { Pace } from '../pace/pace.ts';
 import type { KeystoreDriver } from './driver.ts';
 import { requireConnectable } from './kinds.ts';
 import { loadDriver } from './registry.ts';
+import type { DirectWay } from './registry.ts';
 
 /** How many drivers a process keeps. Each holds open sockets; a warm function sees few keystores in its life. */
 const KEPT = 100;
@@ -19,10 +20,11 @@ export async function driverFor(
   keystore: Pick<Keystore, 'id' | 'revision' | 'type' | 'settings'> & Partial<Pick<Keystore, 'tlsProxy' | 'vaultId'>>,
   openCredentials: () => Promise<Readonly<Record<string, string>>>,
   pace?: Pace,
+  direct?: DirectWay,
 ): Promise<KeystoreDriver> {
   requireConnectable(keystore.type);
 
-  const name = `${keystore.id}#${keystore.revision}${pace === undefined ? '' : `#${pace.name}`}`;
+  const name = `${keystore.id}#${keystore.revision}${pace === undefined ? '' : `#${pace.name}`}${direct === undefined ? '' : '#direct'}`;
   const kept = drivers.get(name);
   if (kept !== undefined) {
     drivers.delete(name);
@@ -33,7 +35,7 @@ export async function driverFor(
   const connecting = (async () => {
     const [module, credentials] = await Promise.all([loadDriver(keystore.type), openCredentials()]);
     const { id: keystoreId, settings, tlsProxy, vaultId: externalId } = keystore;
-    return module.connect({ keystoreId, settings, credentials, externalId, tlsProxy, pace });
+    return module.connect({ keystoreId, settings, credentials, externalId, tlsProxy, pace, direct });
   })();
   drivers.set(name, connecting);
   for (const oldest of drivers.keys()) {

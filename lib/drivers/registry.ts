@@ -2,6 +2,7 @@ import type { KeystoreType } from '../keystores/keystore.ts';
 import type { Pace } from '../pace/pace.ts';
 import { KeystoreFault } from './driver.ts';
 import type { KeystoreDriver } from './driver.ts';
+import type { directDescribe } from './aws-kms/direct.ts';
 import { requireConnectable } from './kinds.ts';
 
 /** What a driver needs to talk to one keystore. `credentials` under their wire names, plaintext, in memory only. */
@@ -15,9 +16,13 @@ export interface Connection {
   readonly tlsProxy?: string | undefined;
   /** Every call waits for its turn. For those who look at or repair many keys; nobody waits for them. */
   readonly pace?: Pace | undefined;
+  /** With a pace: the way to look at a key of AWS KMS without the SDK. A bundle has it only where a sweep hands it in. */
+  readonly direct?: DirectWay | undefined;
   /** Of a keystore without a record: seals its credentials, for a driver whose work is done by another function. */
   readonly seal?: () => Promise<Uint8Array>;
 }
+
+export type DirectWay = () => Promise<{ readonly directDescribe: typeof directDescribe }>;
 
 export interface DriverModule {
   readonly connect: (connection: Connection) => KeystoreDriver;

@@ -7,6 +7,7 @@ import { observation, sameFinding } from '../drift/verdict.ts';
 import type { Look } from '../drift/verdict.ts';
 import type { KeyInstance } from '../keys/key.ts';
 import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
+import type { DirectWay } from '../drivers/registry.ts';
 import type { Pace } from '../pace/pace.ts';
 import { readInstance, readKeystoreHealth, readObserved } from '../records/reading.ts';
 import { storeHealth } from './health.ts';
@@ -17,6 +18,9 @@ import { Tally } from './tally.ts';
 import type { KeystoreScan } from './tally.ts';
 import { calm, isAsBefore } from './unchanged.ts';
 import type { Calm } from './unchanged.ts';
+
+/** Loaded with the first keystore of AWS KMS that is swept. */
+const DIRECT: DirectWay = () => import('../drivers/aws-kms/direct.ts');
 
 /** So many keys are asked for one by one, also where a page of a listing would tell of them all. */
 const HANDFUL = 5;
@@ -83,7 +87,7 @@ async function reach(
 ): Promise<{ driver: KeystoreDriver | undefined; health: Health }> {
   let driver: KeystoreDriver | undefined;
   try {
-    driver = await deployment.driverFor(keystore, pace);
+    driver = await deployment.driverFor(keystore, pace, DIRECT);
     if (driver.listing !== undefined && before?.status === 'ok') {
       return { driver, health: { status: 'ok', message: before.message } };
     }

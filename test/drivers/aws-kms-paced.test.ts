@@ -14,6 +14,8 @@ import type { AwsKeystore } from './aws-sandbox.ts';
 import { openAwsKeystore } from './aws-sandbox.ts';
 import { driverContract, faultOf, newKey, patience, run } from './contract.ts';
 
+const directWay = () => import('../../lib/drivers/aws-kms/direct.ts');
+
 const IMPORTED: KeySpec = { algorithm: 'aes', size: '256', material: 'imported', properties: {} };
 
 /** No quota, and little patience between throttled attempts. */
@@ -25,7 +27,7 @@ const pace = () =>
 
 driverContract('aws_kms as a sweep reads it', {
   kind: awsKmsKind,
-  open: () => openAwsKeystore({ connect: (connection) => connect({ ...connection, pace: pace() }) }),
+  open: () => openAwsKeystore({ connect: (connection) => connect({ ...connection, pace: pace(), direct: directWay }) }),
   spec: IMPORTED,
   imports: AWS_IMPORTS.slice(0, 1),
   unsupported: {},
@@ -38,7 +40,7 @@ describe('DescribeKey without the SDK', () => {
 
   beforeAll(async () => {
     keystore = await openAwsKeystore({ connect });
-    direct = connectCalls({ ...keystore.connection(), pace: pace() });
+    direct = connectCalls({ ...keystore.connection(), pace: pace(), direct: directWay });
     sdk = connectCalls(keystore.connection());
   });
   beforeEach(() => {

@@ -39,8 +39,7 @@ import { paced } from '../../pace/pace.ts';
 import type { QuotaName } from '../../pace/quotas.ts';
 import { KeystoreFault } from '../driver.ts';
 import { tunnelThrough } from '../outgoing.ts';
-import type { Connection } from '../registry.ts';
-import { directDescribe } from './direct.ts';
+import type { Connection, DirectWay } from '../registry.ts';
 import { abandoned, faultFrom, isFault } from './faults.ts';
 import type { AwsKeyRule } from './kind.ts';
 import { assumedRole } from './role.ts';
@@ -260,9 +259,9 @@ export function connectCalls(connection: Connection): KmsCalls {
 
   const calls: KmsCalls = {
     describeKey:
-      connection.pace === undefined || connection.tlsProxy !== undefined
+      connection.pace === undefined || connection.direct === undefined || connection.tlsProxy !== undefined
         ? describeBySdk
-        : describeDirectly(single, place),
+        : describeDirectly(single, place, connection.direct),
     listKeys: (after, limit, signal) =>
       until(signal, 'ListKeys', async () => {
         const answer = await repeating.send(new ListKeysCommand({ Limit: limit, Marker: after }), {
@@ -407,10 +406,12 @@ export function connectCalls(connection: Connection): KmsCalls {
 }
 
 /** A socket that AWS closed while it lay idle says nothing about the key: asked once more. */
-function describeDirectly(client: KMSClient, place: Place): KmsCalls['describeKey'] {
-  const describe = directDescribe(client, SWEEP_CONNECTIONS);
+function describeDirectly(client: KMSClient, place: Place, load: DirectWay): KmsCalls['describeKey'] {
+  const open = async () => (await load()).directDescribe(client, SWEEP_CONNECTIONS);
+  let opening: ReturnType<typeof open> | undefined;
   return async (keyId, signal) => {
     inRegion(keyId, place);
+    const describe = await (opening ??= open());
     try {
       return keyFrom(await describe(keyId, signal), 'DescribeKey');
     } catch (error) {
