@@ -2,9 +2,10 @@
  * `npm run torture`: the long runs. `npm run torture -- sweep` plays every fault at every call of every mutation, `-- model` random commands
  * against the reference; without a name both, one after the other.
  *
- * `--seed <number>` brings a run back. Of the sweep: `--count <number>` plays that many cases and no more, `--only <text>` keeps to those with
- * this text in “mutation: call: fault”, `--lanes <number>` are played at once. Of the model: `--commands <number>` at least. Ctrl-C ends it
- * after what is being played, with the tables of what was. Ends with 1 when anything was lost, doubled, forgotten, leaked or untrue.
+ * `--seed <number>` brings a run back. Of the sweep: `--count <number>` plays that many cases and no more, `--from <number>` begins after so
+ * many and so goes on where one of the same seed was ended, `--only <text>` keeps to those with this text in “mutation: call: fault”,
+ * `--lanes <number>` are played at once. Of the model: `--commands <number>` at least. Ctrl-C ends it after what is being played, with the
+ * tables of what was. Ends with 1 when anything was lost, doubled, forgotten, leaked or untrue.
  */
 import { parseArgs } from 'node:util';
 import { sweepFaults } from './faults/long-run.ts';
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     count: { type: 'string' },
+    from: { type: 'string', default: '0' },
     only: { type: 'string', default: '' },
     lanes: { type: 'string', default: '4' },
     commands: { type: 'string', default: '100000' },
@@ -40,6 +42,7 @@ function sweep(): Promise<boolean> {
   return sweepFaults({
     seed,
     lanes: wholeNumber('lanes', values.lanes),
+    from: wholeNumber('from', values.from),
     count: values.count === undefined ? undefined : wholeNumber('count', values.count),
     only: values.only,
     signal: ending.signal,

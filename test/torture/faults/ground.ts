@@ -27,6 +27,8 @@ export interface Ground {
   readonly accounts: readonly LaneAccount[];
   /** Where DynamoDB and AWS KMS keep what they are given, and the functions' log is. */
   readonly folder: string;
+  /** Where the functions' processes keep what they have compiled. */
+  readonly compiled: string;
   /** A token of somebody who may do everything. */
   token(): Promise<string>;
   tableOf(lane: number): string;
@@ -36,6 +38,7 @@ export interface Ground {
 /** Starts it. The environment of this process, from which the drivers take their endpoint, is set to it: one for each process. */
 export async function startGround(lanes: number): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'shearline-torture-'));
+  const compiled = mkdtempSync(join(tmpdir(), 'shearline-torture-compiled-'));
   const accounts = Array.from({ length: lanes }, (_, lane) => ({
     accountId: String(200_000_000_000 + lane),
     accessKeyId: `AKIATORTURE${String(lane).padStart(9, '0')}`,
@@ -65,13 +68,14 @@ export async function startGround(lanes: number): Promise<Ground> {
     issuer,
     accounts,
     folder,
+    compiled,
     token: () => issuer.token({ roles: [...ROLES], exp: Math.floor(Date.now() / 1000) + 86_400 }),
     tableOf,
     async close() {
       await Promise.all([kms.close(), issuer.stop(), dynamodb.close()]);
       // What was just told to end may still be writing its last.
       await wait(100);
-      rmSync(folder, { recursive: true, force: true });
+      for (const each of [folder, compiled]) rmSync(each, { recursive: true, force: true });
     },
   };
 }

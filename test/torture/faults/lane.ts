@@ -69,7 +69,7 @@ export class Lane {
       POWERTOOLS_LOG_LEVEL: 'DEBUG',
       ...custodyEnvironment(),
     };
-    const starting = startFunctions(environment, this.#said);
+    const starting = startFunctions(environment, this.#ground.compiled, this.#said);
     // Whoever asks for them is told.
     starting.catch(() => undefined);
     return starting;

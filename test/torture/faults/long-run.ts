@@ -9,6 +9,8 @@ export interface LongSweep {
   readonly seed: number;
   /** How many cases are played at once. */
   readonly lanes: number;
+  /** How many cases at the beginning of the order are left out. */
+  readonly from: number;
   /** Plays no more cases than that; all when undefined. */
   readonly count: number | undefined;
   /** Keeps to cases with this text in “mutation: call: fault”. */
@@ -21,7 +23,7 @@ export interface LongSweep {
  * Plays every fault at every call of every mutation, as far as chosen, and prints how far it is and in the end sites × faults × result.
  * Answers whether nothing was wrong and nothing leaked.
  */
-export async function sweepFaults({ seed, lanes, count, only, signal }: LongSweep): Promise<boolean> {
+export async function sweepFaults({ seed, lanes, from, count, only, signal }: LongSweep): Promise<boolean> {
   const sweep = await FaultSweep.start(lanes);
   const stop = () => {
     sweep.stop();
@@ -33,7 +35,7 @@ export async function sweepFaults({ seed, lanes, count, only, signal }: LongSwee
     const recordings = await sweep.run(MUTATIONS, sweep.record);
     const byMutation = new Map(recordings.map((recording) => [recording.mutation, recording]));
     const all = casesOf(recordings).filter((each) => nameOf(each).includes(only));
-    const cases = shuffled(all, seed).slice(0, count);
+    const cases = shuffled(all, seed).slice(from, count === undefined ? undefined : from + count);
     const calls = new Set(all.map(({ mutation, site }) => `${mutation.name} ${site}`)).size;
     console.log(
       `sweep: seed ${seed}, ${cases.length} of ${all.length} cases, ${calls} calls of ${recordings.length} mutations`,

@@ -227,7 +227,7 @@ export class FaultSweep {
 
   /** Looks for canaries in what the functions have answered, and in every attribute of every item. */
   #look(lane: Lane, items: readonly RawItem[], answer: WireAnswer | undefined): void {
-    for (const plaintext of lane.proxy.plaintexts) {
+    for (const plaintext of lane.proxy.takePlaintexts()) {
       this.canaries.add('a plaintext of AWS KMS', Buffer.from(plaintext, 'base64'));
     }
     const report = (where: string, content: Uint8Array | string) => {

@@ -41,8 +41,8 @@ export interface WireProxy {
   readonly sites: readonly string[];
   /** Whether the strike has found its call. */
   readonly struck: boolean;
-  /** Every plaintext that AWS KMS has ever handed out through this proxy, in base64. */
-  readonly plaintexts: ReadonlySet<string>;
+  /** Every plaintext that AWS KMS has handed out through this proxy since this was last asked, in base64. */
+  takePlaintexts(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -140,7 +140,11 @@ export async function startWireProxy(upstream: Readonly<Record<WireCall['service
     get struck() {
       return struck;
     },
-    plaintexts,
+    takePlaintexts() {
+      const taken = [...plaintexts];
+      plaintexts.clear();
+      return taken;
+    },
     async close() {
       agent.destroy();
       server.closeAllConnections();
