@@ -101,6 +101,18 @@ describe('aws_kms', () => {
       expect(present(await look(key)).name).toBe('missing');
     });
 
+    it('tells so too of a newer version whose create lost its answer, while the name is still with the older one', async () => {
+      const first = await run(driver, 'create', newKey(NATIVE_EC, keystore.now()));
+      const second = { ...first, version: 2, binding: undefined, createSent: true };
+      keystore.strike('create', 'answer_lost', 1);
+      await faultOf(run(driver, 'create', second));
+      keystore.mend();
+      const seen = present(await look(second));
+      expect(seen).toMatchObject({ name: 'leads_elsewhere', state: 'enabled' });
+      expect(seen.idInKeystore).not.toBe(arnOf(first));
+      expect(seen.remark).toContain(arnOf(first));
+    });
+
     it.each(['Creating', 'Updating'] as const)('takes a key that is %s for settling', async (state) => {
       const key = await native();
       sandbox.operator.hold(arnOf(key), state, 60_000);

@@ -26,11 +26,11 @@ export interface Closer {
  */
 export function observeWith(calls: KmsCalls, closer: Closer): KeystoreDriver['observe'] {
   return async (key, signal) => {
-    const looked =
+    const found =
       key.binding === undefined
         ? await byName(key, calls, signal)
-        : await byArn(key, key.binding.idInKeystore, calls, signal);
-    const found = looked ?? (key.createSent === true ? await withoutName(key, calls, signal) : undefined);
+        : ((await byArn(key, key.binding.idInKeystore, calls, signal)) ??
+          (key.createSent === true ? await withoutName(key, undefined, calls, signal) : undefined));
     if (found === undefined) return { presence: 'absent' };
     const seen = await presentFrom(key, found, calls, closer, signal);
     return seen.state === 'enabled' && closer.probe !== undefined ? closer.probe(seen, signal) : seen;
@@ -45,15 +45,30 @@ interface Looked {
 
 async function byName(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<Looked | undefined> {
   const named = await holderOf(key.label, key, calls, signal);
-  if (named.holder !== 'this') return undefined;
-  return { found: named.target, name: key.current ? 'leads_here' : 'not_applicable', remark: undefined };
+  if (named.holder === 'this') {
+    return { found: named.target, name: key.current ? 'leads_here' : 'not_applicable', remark: undefined };
+  }
+  if (key.createSent !== true) return undefined;
+  return withoutName(key, named.holder === 'nobody' ? undefined : named.target, calls, signal);
 }
 
-/** What a create made that lost its answer before it gave the name. */
-async function withoutName(key: KeyInKeystore, calls: KmsCalls, signal: AbortSignal): Promise<Looked | undefined> {
+/** What a create made that lost its answer before it gave the name; `named` is where the name leads meanwhile. */
+async function withoutName(
+  key: KeyInKeystore,
+  named: KmsKey | undefined,
+  calls: KmsCalls,
+  signal: AbortSignal,
+): Promise<Looked | undefined> {
   const found = await findLost({ ...key, binding: undefined }, calls, signal);
-  if (found === undefined) return undefined;
-  return { found, name: key.current ? 'missing' : 'not_applicable', remark: undefined };
+  return found === undefined ? undefined : { found, ...otherName(key, named) };
+}
+
+function otherName(key: KeyInKeystore, named: KmsKey | undefined): Pick<Looked, 'name' | 'remark'> {
+  if (!key.current) return { name: 'not_applicable', remark: undefined };
+  const alias = aliasOf(key.label);
+  return named === undefined
+    ? { name: 'missing', remark: `The name ${alias} does not exist.` }
+    : { name: 'leads_elsewhere', remark: `The name ${alias} leads to ${named.arn}.` };
 }
 
 async function byArn(
@@ -70,10 +85,7 @@ async function byArn(
   const named = await describeOrAbsent(alias, calls, signal);
   if (named?.arn === arn) return { found: named, name: 'leads_here', remark: undefined };
   const found = await describeOrAbsent(arn, calls, signal);
-  if (found === undefined) return undefined;
-  return named === undefined
-    ? { found, name: 'missing', remark: `The name ${alias} does not exist.` }
-    : { found, name: 'leads_elsewhere', remark: `The name ${alias} leads to ${named.arn}.` };
+  return found === undefined ? undefined : { found, ...otherName(key, named) };
 }
 
 async function describeOrAbsent(keyId: string, calls: KmsCalls, signal: AbortSignal): Promise<KmsKey | undefined> {
