@@ -183,6 +183,16 @@ describe('ibm_cloud_kms', () => {
       expect(keystore.listing(crnOf(made))?.aliases).toEqual([aliasOf(key.label)]);
     });
 
+    it('says where its name leads meanwhile', async () => {
+      const key = fresh();
+      const made = await run(driver, 'create', key);
+      sandbox.operator.removeAlias(crnOf(made), aliasOf(key.label));
+      const other = await run(driver, 'create', fresh({ label: key.label }));
+      const seen = present(await look({ ...key, createSent: true }));
+      expect(seen).toMatchObject({ name: 'leads_elsewhere', idInKeystore: crnOf(made) });
+      expect(seen.remark).toContain(crnOf(other));
+    });
+
     it('is not searched for on the first attempt', async () => {
       const step = driver.steps.create;
       const context = { signal: patience(), firstAttempt: true, withMaterial: () => Promise.reject(new Error('none')) };

@@ -27,12 +27,13 @@ export function observeWith(calls: IbmCalls): KeystoreDriver['observe'] {
 
 async function byName(key: KeyInKeystore, calls: IbmCalls, signal: AbortSignal): Promise<Seen> {
   const named = await holderOf(key.label, key, calls, signal);
-  const isNamed = named.holder === 'this';
-  const lost = !isNamed && key.createSent === true ? await findLost(key, calls, signal) : undefined;
-  const found = isNamed ? named.target : lost;
-  if (found === undefined) return { presence: 'absent' };
-  const name = !key.current ? 'not_applicable' : isNamed ? 'leads_here' : 'missing';
-  return presentFrom(key, found, name, undefined, calls, signal);
+  if (named.holder === 'this') {
+    return presentFrom(key, named.target, key.current ? 'leads_here' : 'not_applicable', undefined, calls, signal);
+  }
+  const lost = key.createSent === true ? await findLost(key, calls, signal) : undefined;
+  if (lost === undefined) return { presence: 'absent' };
+  const { name, remark } = otherName(key, named.holder === 'nobody' ? undefined : named.target);
+  return presentFrom(key, lost, name, remark, calls, signal);
 }
 
 /** The key; undefined when the service says that there is none. */
@@ -55,7 +56,16 @@ async function nameOf(
   const alias = aliasOf(key.label);
   if (found.aliases.includes(alias)) return { name: 'leads_here', remark: undefined };
   const target = await keyOrAbsent(alias, calls, signal);
-  if (target?.crn === found.crn) return { name: 'leads_here', remark: undefined };
+  return target?.crn === found.crn ? { name: 'leads_here', remark: undefined } : otherName(key, target);
+}
+
+/** Of a key to which its name does not lead: where it leads instead. */
+function otherName(
+  key: KeyInKeystore,
+  target: IbmKey | undefined,
+): { readonly name: Present['name']; readonly remark: string | undefined } {
+  if (!key.current) return { name: 'not_applicable', remark: undefined };
+  const alias = aliasOf(key.label);
   return target === undefined
     ? { name: 'missing', remark: `The alias ${alias} does not exist.` }
     : { name: 'leads_elsewhere', remark: `The alias ${alias} leads to ${target.crn}.` };
