@@ -98,11 +98,12 @@ export class Database {
   }
 
   /**
-   * A page of a query as DynamoDB sent it, up to 1 MB, with where the next one begins. For those who read by the hundred thousand: the SDK
-   * takes ten times as long to take a page apart as JSON.parse does.
+   * A page of a query as DynamoDB sent it, up to 1 MB and 500 items, with where the next one begins. For those who read by the hundred
+   * thousand: the SDK takes ten times as long to take a page apart as JSON.parse does. Of each item only these attributes come.
    */
   async wirePage(
     query: Pick<Query, 'pk' | 'index'>,
+    attributes: readonly string[],
     after: WireItem | undefined,
   ): Promise<{ readonly items: readonly WireItem[]; readonly next: WireItem | undefined }> {
     const { pk } = query.index === undefined ? { pk: 'pk' } : INDEXES[query.index];
@@ -110,9 +111,12 @@ export class Database {
       TableName: this.table,
       IndexName: query.index,
       KeyConditionExpression: '#pk = :pk',
-      ExpressionAttributeNames: { '#pk': pk },
+      ExpressionAttributeNames: { '#pk': pk, ...Object.fromEntries(attributes.map((name, at) => [`#a${at}`, name])) },
       ExpressionAttributeValues: { ':pk': { S: query.pk } },
+      ProjectionExpression: attributes.map((_, at) => `#a${at}`).join(),
       ConsistentRead: query.index === undefined,
+      // The embedded DynamoDB reads all that follows in the partition when it is not told how much of it is wanted.
+      Limit: WIRE_PAGE_ITEMS,
       ExclusiveStartKey: after as Record<string, { S: string }> | undefined,
     });
     const answer = readsForItself(command);
@@ -269,6 +273,7 @@ async function textOf(body: AsyncIterable<Uint8Array> | Uint8Array): Promise<str
   return Buffer.concat(chunks).toString('utf8');
 }
 
+const WIRE_PAGE_ITEMS = 500;
 const EMPTY_ANSWER = new TextEncoder().encode('{}');
 
 function rangeOf({ beginsWith, from, upTo }: Query): { readonly condition: string; readonly values: RawItem } {

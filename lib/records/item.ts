@@ -62,7 +62,8 @@ function camelCase(name: string): string {
   return remembered(camel, name, () => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
 }
 
-function snakeCase(name: string): string {
+/** What an attribute is called where it is stored. */
+export function snakeCase(name: string): string {
   return remembered(snake, name, () => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
 }
 

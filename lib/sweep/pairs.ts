@@ -1,5 +1,6 @@
 import { READ } from '../records/entities.ts';
 import type { Database } from '../records/database.ts';
+import { snakeCase } from '../records/item.ts';
 import { INDEX_KEY } from '../records/table.ts';
 import { fromWire } from '../records/wire.ts';
 import type { WireItem } from '../records/wire.ts';
@@ -28,10 +29,46 @@ export type ReadPage = (
   after: WireItem | undefined,
 ) => Promise<{ readonly items: readonly WireItem[]; readonly next: WireItem | undefined }>;
 
+/** All that is told of an instance or of what was observed, and nothing of what only indexes need: that is a quarter of a page. */
+const FIELDS: Readonly<Record<keyof KeyInstance | keyof Observed, true>> = {
+  keyId: true,
+  version: true,
+  keystoreId: true,
+  vaultId: true,
+  label: true,
+  spec: true,
+  keyState: true,
+  current: true,
+  wanted: true,
+  outgrown: true,
+  rotating: true,
+  keyRemoved: true,
+  removedByUser: true,
+  binding: true,
+  intendedAt: true,
+  createSentAt: true,
+  rotationSentAt: true,
+  fence: true,
+  touchedAt: true,
+  open: true,
+  status: true,
+  keystoreSyncFlag: true,
+  keystoreSyncFlagDetail: true,
+  reason: true,
+  since: true,
+  seenAt: true,
+  error: true,
+  keyIdInKeystore: true,
+  pendingDestructionUntil: true,
+  judgedFence: true,
+};
+const PLACE = 'keystore_sk';
+const ATTRIBUTES = [PLACE, ...Object.keys(FIELDS).map(snakeCase)];
+
 /** The pages of a keystore's instances in the table. */
 export function pagesOf(database: Database, keystoreId: string): ReadPage {
   const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(keystoreId) } as const;
-  return (after) => database.wirePage(query, after);
+  return (after) => database.wirePage(query, ATTRIBUTES, after);
 }
 
 /** Where a sweep of a keystore goes on: the index's sort key of the last instance that was dealt with. */
@@ -86,7 +123,7 @@ export class Pairs {
     const pair = this.#page[this.#at];
     if (pair === undefined) return undefined;
     this.#at += 1;
-    this.#position = pair.instance['keystore_sk']?.S;
+    this.#position = pair.instance[PLACE]?.S;
     return pair;
   }
 
@@ -141,7 +178,7 @@ export class Pairs {
 }
 
 function isInstance(item: WireItem): boolean {
-  return item['sk']?.S?.startsWith('INSTANCE#') === true;
+  return item[PLACE]?.S?.endsWith('#1') === true;
 }
 
 function sameInstance(instance: WireItem, observed: WireItem): boolean {
