@@ -132,6 +132,7 @@ export const SUBSCRIPTION = z.object({
   type: z.string(),
   state: z.string(),
   flags: z.array(z.string()),
+  announcements: z.boolean(),
   vault: named,
   url: z.optional(z.string()),
   topic_arn: z.optional(z.string()),

@@ -1,7 +1,11 @@
 import type { DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import type { FlagChange } from '../lib/history/entry.ts';
+import { announcementIn } from '../lib/notices/announcement.ts';
+import type { Announcement } from '../lib/notices/announcement.ts';
 import { isNews, toldFrom, windowOf } from '../lib/notices/digest.ts';
-import { flagChangedEvent } from '../lib/notices/notice.ts';
+import { announcementEvent, flagChangedEvent } from '../lib/notices/notice.ts';
+import type { BusEvent } from '../lib/notices/notice.ts';
+import { auditEvent } from '../lib/records/audit.ts';
 import { READ } from '../lib/records/entities.ts';
 import { readKeystore, readVault } from '../lib/records/reading.ts';
 import { fromWire } from '../lib/records/wire.ts';
@@ -10,34 +14,41 @@ import { noticesQueue, windowSeconds, writeWindow } from './notice-queues.ts';
 import { records } from './records.ts';
 
 /**
- * Changes of flags, as the stream of the table tells them: each becomes an event on the bus, and those of a keystore in a window become one
- * message on the queue of what is to be told. A throw has the batch come again, in halves: at least once, in order for each key.
+ * Changes of flags, and announcements, as the stream of the table tells them: each becomes an event on the bus, and those of a keystore, or of
+ * a vault, in a window become one message on the queue of what is to be told. A throw has the batch come again, in halves: at least once, in
+ * order for each key.
  */
 export async function handler(event: DynamoDBStreamEvent): Promise<void> {
-  const changes = event.Records.flatMap((record) => changeIn(record) ?? []);
-  await announceAll(changes);
-  await tellWindows(changes.filter(isNews));
+  const told = event.Records.flatMap((record) => toldIn(record) ?? []);
+  await announceAll(told);
+  await tellWindows(told.filter((each) => each.kind !== 'flag' || isNews(each)));
 }
 
-function changeIn({ eventName, dynamodb }: DynamoDBRecord): FlagChange | undefined {
+function toldIn({ eventName, dynamodb }: DynamoDBRecord): FlagChange | Announcement | undefined {
   const image = dynamodb?.NewImage;
-  // The filter of the event source passes nothing else; history that expires is a REMOVE.
-  if (eventName !== 'INSERT' || image === undefined || image['pk']?.S?.startsWith('HISTORY#') !== true)
-    return undefined;
+  const partition = image?.['pk']?.S ?? '';
+  // The filters of the event source pass nothing else; history that expires is a REMOVE.
+  if (eventName !== 'INSERT' || image === undefined) return undefined;
+  if (partition.startsWith('AUDIT#')) return announcementIn(auditEvent.decode(fromWire(image)));
+  if (!partition.startsWith('HISTORY#')) return undefined;
   const entry = READ.historyEntry(fromWire(image));
   return entry.kind === 'flag' ? entry : undefined;
 }
 
-async function announceAll(changes: readonly FlagChange[]): Promise<void> {
+async function announceAll(told: readonly (FlagChange | Announcement)[]): Promise<void> {
   const { database } = records();
   const vaultNames = namesFrom((id) => readVault(database, id));
   const keystoreNames = namesFrom((id) => readKeystore(database, id));
-  const details = [];
-  for (const change of changes) {
-    const [vault, keystore] = await Promise.all([vaultNames(change.vaultId), keystoreNames(change.keystoreId)]);
-    details.push(flagChangedEvent(change, { vault, keystore }));
+  const events: BusEvent[] = [];
+  for (const each of told) {
+    const vault = await vaultNames(each.vaultId);
+    events.push(
+      each.kind === 'flag'
+        ? flagChangedEvent(each, { vault, keystore: await keystoreNames(each.keystoreId) })
+        : announcementEvent(each, vault),
+    );
   }
-  await announce(details);
+  await announce(events);
 }
 
 /** Reads each name once for a batch; what is gone is named by its id. */
@@ -50,13 +61,15 @@ function namesFrom(read: (id: string) => Promise<{ readonly name: string } | und
   };
 }
 
-async function tellWindows(news: readonly FlagChange[]): Promise<void> {
+async function tellWindows(news: readonly (FlagChange | Announcement)[]): Promise<void> {
   const seconds = windowSeconds();
   const now = records().clock();
   const messages = new Map<string, { body: string; group: string; deduplication: string }>();
-  for (const { vaultId, keystoreId, at } of news) {
+  for (const each of news) {
+    const { vaultId, at } = each;
+    const keystoreId = each.kind === 'flag' ? each.keystoreId : undefined;
     const window = windowOf(at, seconds);
-    const group = `${vaultId}.${keystoreId}`;
+    const group = `${vaultId}.${keystoreId ?? 'announcements'}`;
     // A window that may have been told already is told again, with what came late; once for each window that it comes in.
     const late = now >= toldFrom(window) ? windowOf(now, seconds).from.getTime() : 0;
     const deduplication = `${group}.${window.from.getTime()}.${late}`;

@@ -1,7 +1,7 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { ConfigError } from '../lib/config.ts';
-import { EVENT_SOURCE, EVENT_TYPE } from '../lib/notices/notice.ts';
-import type { FlagChangedDetail } from '../lib/notices/notice.ts';
+import { EVENT_SOURCE } from '../lib/notices/notice.ts';
+import type { BusEvent } from '../lib/notices/notice.ts';
 
 /** EventBridge takes so many in one call. */
 const BATCH = 10;
@@ -21,17 +21,17 @@ function eventBus() {
 }
 
 /** Puts events on the bus of this deployment. Throws unless EventBridge has taken every one; then some of them may be there already. */
-export async function announce(details: readonly FlagChangedDetail[]): Promise<void> {
+export async function announce(events: readonly BusEvent[]): Promise<void> {
   const { client, bus } = eventBus();
-  for (let start = 0; start < details.length; start += BATCH) {
-    let left = details.slice(start, start + BATCH);
+  for (let start = 0; start < events.length; start += BATCH) {
+    let left = events.slice(start, start + BATCH);
     for (let attempt = 1; left.length > 0; attempt += 1) {
       const { Entries = [] } = await client.send(
         new PutEventsCommand({
-          Entries: left.map((detail) => ({
+          Entries: left.map(({ type, detail }) => ({
             EventBusName: bus,
             Source: EVENT_SOURCE,
-            DetailType: EVENT_TYPE,
+            DetailType: type,
             Time: new Date(detail.at),
             Detail: JSON.stringify(detail),
           })),

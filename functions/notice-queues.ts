@@ -34,7 +34,8 @@ const instant = z.codec(z.iso.datetime(), z.date(), {
   decode: (text) => new Date(text),
   encode: (date) => date.toISOString(),
 });
-const WINDOW = z.object({ vaultId: z.string(), keystoreId: z.string(), from: instant, to: instant });
+/** Without a keystore: of the vault's announcements. */
+const WINDOW = z.object({ vaultId: z.string(), keystoreId: z.optional(z.string()), from: instant, to: instant });
 export type WindowMessage = z.output<typeof WINDOW>;
 
 export const writeWindow = (message: WindowMessage): string => JSON.stringify(z.encode(WINDOW, message));

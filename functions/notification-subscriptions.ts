@@ -73,6 +73,7 @@ function editFrom(before: Subscription, body: WireUpdateSubscription) {
     name: body.name,
     state: body.state,
     flags: body.flags,
+    announcements: body.announcements,
     target: body.url === undefined ? body.topic_arn : requirePublic(body.url),
   };
 }
@@ -117,9 +118,9 @@ export const handler = serve(
               target: { type: 'field', name: 'vault.id' },
             });
           }
-          const { name, type, state = 'enabled', flags = NOTICE_FLAGS } = body;
+          const { name, type, state = 'enabled', flags = NOTICE_FLAGS, announcements = true } = body;
           const target = body.type === 'webhook' ? requirePublic(body.url) : body.topic_arn;
-          const given = { vaultId: body.vault.id, name, type, state, flags, target };
+          const given = { vaultId: body.vault.id, name, type, state, flags, announcements, target };
           const secret = body.type === 'webhook' ? body.secret : undefined;
           return answer(await createSubscription(within, attempt, given, secret), call, 201);
         },

@@ -14,8 +14,8 @@ export interface StreamMapping {
 /** A function that gets the changes of the table, as serverless.yml has it. */
 export interface StreamTarget {
   readonly function: string;
-  /** Only records that fit. */
-  readonly filter: EventPattern;
+  /** Only records that fit one of them. */
+  readonly filters: readonly EventPattern[];
   /** Records handed over at once. */
   readonly batchSize: number;
 }
@@ -92,7 +92,7 @@ export async function mapStream(options: {
         iterator ??= await iteratorOf(shard);
         const page: z.output<typeof RECORDS> = await ask('GetRecords', { ShardIterator: iterator }, RECORDS);
         const { Records } = page;
-        const wanted = Records.filter((record) => matches(target.filter, record));
+        const wanted = Records.filter((record) => target.filters.some((filter) => matches(filter, record)));
         for (let start = 0; start < wanted.length; start += target.batchSize) {
           await hand(wanted.slice(start, start + target.batchSize));
         }

@@ -22,7 +22,7 @@ export const list: Run = async (call) => {
     each.type,
     each.state,
     each.vault.name ?? '–',
-    each.flags.join(', '),
+    toldOf(each),
     deliveryText(each),
     each.url ?? each.topic_arn ?? '–',
   ]);
@@ -30,6 +30,10 @@ export const list: Run = async (call) => {
   answerList(call, 'notification_subscriptions', found, columns, rows);
   return EXIT.ok;
 };
+
+function toldOf({ flags, announcements }: Subscription): string {
+  return [...flags, ...(announcements ? ['announcements'] : [])].join(', ');
+}
 
 function deliveryText({ last_delivery: last }: Subscription): string {
   if (last === undefined) return 'none yet';
@@ -50,7 +54,7 @@ function showSubscription(call: Invocation, subscription: Subscription, body: un
       ['type', subscription.type],
       ['state', subscription.state],
       ['vault', subscription.vault.name],
-      ['told of', subscription.flags.join(', ')],
+      ['told of', toldOf(subscription)],
       ['to', subscription.url ?? subscription.topic_arn],
       ['latest notice', deliveryText(subscription)],
     ]),

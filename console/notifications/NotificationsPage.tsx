@@ -49,7 +49,8 @@ const COLUMNS: readonly Column<WireSubscription>[] = [
   {
     id: 'flags',
     header: words.columns.flags,
-    cell: ({ flags }) => flags.map((flag) => text.words.flags[flag]).join(', '),
+    cell: ({ flags, announcements }) =>
+      [...flags.map((flag) => text.words.flags[flag]), ...(announcements ? [words.announcements] : [])].join(', '),
   },
   { id: 'vault', header: words.columns.vault, cell: ({ vault }) => vault.name },
   {

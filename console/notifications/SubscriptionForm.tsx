@@ -53,6 +53,7 @@ function Fields({ shown }: { readonly shown: Answer<WireSubscription> | undefine
   const [secret, setSecret] = useState('');
   const [topic, setTopic] = useState(known?.topic_arn ?? '');
   const [flags, setFlags] = useState<readonly Flag[]>(known?.flags ?? FLAGS);
+  const [announcements, setAnnouncements] = useState(known?.announcements ?? true);
   const [error, setError] = useState<unknown>();
   const wrong = (field: string) => {
     const message = messageFor(error, field);
@@ -63,11 +64,13 @@ function Fields({ shown }: { readonly shown: Answer<WireSubscription> | undefine
     vault: { id: vaultId },
     name,
     flags,
+    announcements,
     ...(type === 'webhook' ? { url, secret } : { topic_arn: topic }),
   } as BodyOf<'CreateNotificationSubscription'>;
   const edited: BodyOf<'UpdateNotificationSubscription'> = {
     ...(name === known?.name ? {} : { name }),
     ...(flags.toSorted().join() === known?.flags.toSorted().join() ? {} : { flags }),
+    ...(announcements === known?.announcements ? {} : { announcements }),
     ...(url === (known?.url ?? '') ? {} : { url }),
     ...(secret === '' ? {} : { secret }),
     ...(topic === (known?.topic_arn ?? '') ? {} : { topic_arn: topic }),
@@ -172,6 +175,12 @@ function Fields({ shown }: { readonly shown: Answer<WireSubscription> | undefine
               onChange={() => setFlags(flags.includes(flag) ? flags.filter((each) => each !== flag) : [...flags, flag])}
             />
           ))}
+          <Checkbox
+            id="subscription-announcements"
+            labelText={words.announcements}
+            checked={announcements}
+            onChange={() => setAnnouncements(!announcements)}
+          />
         </CheckboxGroup>
       </SaveForm>
     </div>

@@ -908,5 +908,6 @@ export const english = {
     secret: 'Secret',
     secretHint: 'Notices are signed with it (HMAC-SHA256). 32 characters or more.',
     topic: 'ARN of the topic',
+    announcements: 'What is coming to keys, and auto-repair that is held',
   },
 };

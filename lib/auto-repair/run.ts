@@ -16,7 +16,7 @@ import type { Vault } from '../vaults/vault.ts';
 import { leave, wasLeft } from './left.ts';
 import { driftIn, massChangeIn } from './measure.ts';
 import { permits, policyFor } from './policy.ts';
-import { readAutoRepairState, repairedSoFar, stateChange, takeRepairs } from './state.ts';
+import { HOLD_AUTO_REPAIR, readAutoRepairState, repairedSoFar, stateChange, takeRepairs } from './state.ts';
 import type { AutoRepairState } from './state.ts';
 
 /** Who the audit trail says did it. */
@@ -120,7 +120,7 @@ async function release({ database }: Deployment, state: AutoRepairState): Promis
 async function hold(deployment: Deployment, vault: Vault, state: AutoRepairState, reason: string): Promise<void> {
   const now = deployment.clock();
   const held = { ...state, heldSince: now, reason };
-  const attempt = attemptOf(deployment, 'HoldVaultAutoRepair');
+  const attempt = attemptOf(deployment, HOLD_AUTO_REPAIR);
   const entry = success(attempt, {
     vaultId: vault.id,
     type: 'vault',

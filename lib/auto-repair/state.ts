@@ -5,6 +5,9 @@ import { ITEM } from '../records/table.ts';
 import type { ItemKey } from '../records/table.ts';
 import type { Database, RawItem } from '../records/database.ts';
 
+/** What the audit trail calls it when so much drifts that people must decide. */
+export const HOLD_AUTO_REPAIR = 'HoldVaultAutoRepair';
+
 /** How auto-repair stands in a vault. No row: nothing drifts, or nothing was ever held. */
 export interface AutoRepairState {
   readonly vaultId: string;

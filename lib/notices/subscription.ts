@@ -22,6 +22,8 @@ export interface Subscription {
   readonly target: string;
   /** What keys' flags must have become to be told. */
   readonly flags: readonly NoticeFlag[];
+  /** Whether it is told also of what is coming to keys, and of auto-repair that is held. */
+  readonly announcements: boolean;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly createdBy: string;

@@ -8,7 +8,7 @@ export function presentSubscription(
   last: LastDelivery | undefined,
   baseUrl: string,
 ): WireSubscription {
-  const { id, vaultId, name, type, state, flags, target } = subscription;
+  const { id, vaultId, name, type, state, flags, announcements, target } = subscription;
   return {
     id,
     vault: { id: vaultId, href: `${baseUrl}/api/v4/vaults/${vaultId}` },
@@ -16,6 +16,7 @@ export function presentSubscription(
     type,
     state,
     flags,
+    announcements,
     ...(type === 'webhook' ? { url: target, secret: SECRET_PLACEHOLDER } : { topic_arn: target }),
     ...(last === undefined
       ? {}

@@ -10,7 +10,10 @@ import { INDEX_KEY, ITEM } from '../records/table.ts';
 import { MOST_SUBSCRIPTIONS } from './subscription.ts';
 import type { LastDelivery, Subscription } from './subscription.ts';
 
-export type NewSubscription = Pick<Subscription, 'vaultId' | 'name' | 'type' | 'state' | 'target' | 'flags'>;
+export type NewSubscription = Pick<
+  Subscription,
+  'vaultId' | 'name' | 'type' | 'state' | 'target' | 'flags' | 'announcements'
+>;
 
 export async function readSubscription(
   database: Deployment['database'],
@@ -80,7 +83,7 @@ export async function editSubscription(
   deployment: Pick<Deployment, 'database' | 'clock' | 'custody'>,
   attempt: Attempt,
   before: Subscription,
-  edit: { readonly [Name in 'name' | 'state' | 'target' | 'flags']?: Subscription[Name] | undefined },
+  edit: { readonly [Name in 'name' | 'state' | 'target' | 'flags' | 'announcements']?: Subscription[Name] | undefined },
   secret: string | undefined,
 ): Promise<Subscription> {
   const now = deployment.clock();
@@ -91,6 +94,7 @@ export async function editSubscription(
     state: edit.state ?? before.state,
     target: edit.target ?? before.target,
     flags: edit.flags ?? before.flags,
+    announcements: edit.announcements ?? before.announcements,
     updatedAt: now,
     updatedBy: attempt.subject,
   };
@@ -171,6 +175,6 @@ function entryOf({ vaultId }: Subscription, at: Date, status: number) {
   return { vaultId, type: 'vault', id: vaultId, at, status } as const;
 }
 
-function shown({ id, name, type, state, target, flags }: Subscription): Record<string, unknown> {
-  return { subscription: id, name, type, state, target, flags };
+function shown({ id, name, type, state, target, flags, announcements }: Subscription): Record<string, unknown> {
+  return { subscription: id, name, type, state, target, flags, announcements };
 }

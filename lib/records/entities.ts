@@ -282,6 +282,7 @@ const subscription = itemCodec<Subscription>('notification subscription', () =>
     state: z.enum(SUBSCRIPTION_STATES),
     target: text,
     flags: z.array(z.enum(NOTICE_FLAGS)),
+    announcements: z._default(z.boolean(), true),
     ...authored,
   }),
 );

@@ -12,7 +12,7 @@ import { creation } from '../records/entities.ts';
 import { readKey } from '../records/reading.ts';
 import type { KeyPartition } from '../records/reading.ts';
 import { INDEX_KEY, ITEM, SCHEDULE_SHARDS } from '../records/table.ts';
-import { SCHEDULE_ERROR, upcomingOf, wakeAt } from './schedule.ts';
+import { ANNOUNCEMENTS, SCHEDULE_ERROR, upcomingOf, wakeAt } from './schedule.ts';
 import type { ScheduledAction, Upcoming } from './schedule.ts';
 
 /** Who the audit trail says did it. */
@@ -39,12 +39,6 @@ const OPERATIONS: Record<ScheduledAction, string> = {
   activate: 'ActivateManagedKey',
   deactivate: 'DeactivateManagedKey',
   rotate: 'RotateManagedKey',
-};
-
-const ANNOUNCEMENTS: Record<ScheduledAction, string> = {
-  activate: 'AnnounceManagedKeyActivation',
-  deactivate: 'AnnounceManagedKeyDeactivation',
-  rotate: 'AnnounceManagedKeyRotation',
 };
 
 /**
@@ -171,7 +165,7 @@ async function change(
   await carryOut(deployment, attempt, command, key, { ...decision, key: enforced }, signal);
 }
 
-/** Says once that something is coming: in the audit trail and the key's history. Answers whether it had not been said before. */
+/** Says once that something is coming: in the audit trail and the key's history, from which the bus and subscribers have it. Answers whether it had not been said before. */
 async function announce(deployment: Deployment, key: ManagedKey, { action, dueAt }: Upcoming): Promise<boolean> {
   const { database } = deployment;
   const now = deployment.clock();
@@ -186,7 +180,7 @@ async function announce(deployment: Deployment, key: ManagedKey, { action, dueAt
     id: key.id,
     at: now,
     status: 200,
-    after: { action, due_at: dueAt.toISOString() },
+    after: { label: key.label, action, due_at: dueAt.toISOString() },
   } as const;
   const announcement = success(attemptOf(deployment, ANNOUNCEMENTS[action]), entry);
   await commit(database, changes, { ...announcement, severity: 'normal' });

@@ -26,6 +26,13 @@ export interface KeySchedule extends Schedule {
 export const SCHEDULED_ACTIONS = ['activate', 'deactivate', 'rotate'] as const;
 export type ScheduledAction = (typeof SCHEDULED_ACTIONS)[number];
 
+/** What the audit trail calls it when something scheduled is announced. */
+export const ANNOUNCEMENTS: Readonly<Record<ScheduledAction, string>> = {
+  activate: 'AnnounceManagedKeyActivation',
+  deactivate: 'AnnounceManagedKeyDeactivation',
+  rotate: 'AnnounceManagedKeyRotation',
+};
+
 /** Something that will be done to a key. */
 export interface Upcoming {
   readonly action: ScheduledAction;

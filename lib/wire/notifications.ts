@@ -61,10 +61,19 @@ const flags = later(() =>
   ),
 );
 
+const announcements = later(() =>
+  z
+    .boolean()
+    .check(
+      z.describe('Whether to be told also of what is coming to keys, and of auto-repair that is held. Default: true.'),
+    ),
+);
+
 const given = later(() => ({
   vault: vaultReferenceInCreationRequest(),
   name: name(),
   flags: z.optional(flags()),
+  announcements: z.optional(announcements()),
   state: z.optional(z.enum(SUBSCRIPTION_STATES)),
 }));
 
@@ -78,6 +87,7 @@ export const updateSubscription = later(() =>
   z.strictObject({
     name: z.optional(name()),
     flags: z.optional(flags()),
+    announcements: z.optional(announcements()),
     state: z.optional(z.enum(SUBSCRIPTION_STATES)),
     url: z.optional(url()),
     secret: z.optional(z.union([z.literal(SECRET_PLACEHOLDER), secret()])),
@@ -102,6 +112,7 @@ export const subscription = later(() =>
     type: z.enum(SUBSCRIPTION_TYPES),
     state: z.enum(SUBSCRIPTION_STATES),
     flags: z.array(z.enum(NOTICE_FLAGS)),
+    announcements: z.boolean(),
     url: z.optional(z.string()),
     secret: z.optional(z.literal(SECRET_PLACEHOLDER)),
     topic_arn: z.optional(z.string()),

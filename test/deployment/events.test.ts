@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import announcements from '../../deploy/events/announcements-filter.json' with { type: 'json' };
 import forward from '../../deploy/events/forward.json' with { type: 'json' };
 import keyEvents from '../../deploy/events/key-events.json' with { type: 'json' };
+import { ANNOUNCED_OPERATIONS } from '../../lib/notices/announcement.ts';
 import { LOCAL_RULES, OWN_BUS } from '../../sandbox/event-bridge/rules.ts';
 import { LOCAL_QUEUES } from '../../sandbox/sqs/queues.ts';
 import { STREAM_TARGETS } from '../../sandbox/stream-targets.ts';
@@ -110,13 +112,17 @@ describe('what connects events and functions in serverless.yml', () => {
     );
   });
 
-  test('is the functions that get the changes of the table, by the filter that a local start has', () => {
+  test('is the functions that get the changes of the table, by the filters that a local start has', () => {
     const deployed = Object.entries(service.functions).flatMap(([name, { events }]) =>
       events.flatMap(({ stream }) =>
-        stream === undefined ? [] : [{ function: name, filter: stream.filterPatterns[0], batchSize: stream.batchSize }],
+        stream === undefined ? [] : [{ function: name, filters: stream.filterPatterns, batchSize: stream.batchSize }],
       ),
     );
     expect(deployed).toEqual(STREAM_TARGETS);
+  });
+
+  test('announces what the code does', () => {
+    expect(announcements.dynamodb.NewImage.operation.S).toEqual(ANNOUNCED_OPERATIONS);
   });
 
   test('and what other accounts deploy forwards the same events', () => {

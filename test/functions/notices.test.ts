@@ -3,6 +3,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import noticeSchema from '../../docs/schemas/notice.json' with { type: 'json' };
+import announcedSchema from '../../docs/schemas/key-change-announced.json' with { type: 'json' };
+import heldSchema from '../../docs/schemas/auto-repair-held.json' with { type: 'json' };
 import eventSchema from '../../docs/schemas/key-flag-changed.json' with { type: 'json' };
 import type { FlagChangedDetail, NoticeBody } from '../../lib/notices/notice.ts';
 import type { WireDrift } from '../../lib/wire/history.ts';
@@ -126,11 +128,23 @@ const noticeIn = ({ body }: Received) => JSON.parse(body) as NoticeBody;
 /** On a busy machine, too. */
 const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 25_000, interval: 25 });
 const eventsOf = (id: string) =>
-  bus.events(OWN_BUS).filter(({ detail }) => (detail as FlagChangedDetail).key.id === id);
+  bus
+    .events(OWN_BUS)
+    .filter(
+      (event) => event['detail-type'] === 'Key Flag Changed' && (event.detail as FlagChangedDetail).key.id === id,
+    );
+const eventsIn = (own: string, type: string) =>
+  bus
+    .events(OWN_BUS)
+    .filter(
+      (event) => event['detail-type'] === type && (event.detail as { readonly vault: { id: string } }).vault.id === own,
+    );
 
 const ajv = new Ajv2020({ strict: true, allErrors: true });
 formats.default(ajv);
 const isEvent = ajv.compile(eventSchema);
+const isAnnounced = ajv.compile(announcedSchema);
+const isHeld = ajv.compile(heldSchema);
 const isNotice = ajv.compile(noticeSchema);
 
 describe('a change of a flag', () => {
@@ -275,6 +289,79 @@ describe('a subscriber', { timeout: 60_000 }, () => {
       error: 'The webhook answered 403.',
     });
     await end(id);
+  });
+});
+
+describe('what Shearline does by itself', { timeout: 60_000 }, () => {
+  const webhook = (name: string) => `${inbox.endpoint}/webhook/${name}`;
+  const noticesAt = (name: string) => at(`/webhook/${name}`).map((received) => noticeIn(received));
+
+  it('is told before it is done: an event for each key, and one notice for all of them, to whom it may concern', async () => {
+    const { own } = await placeNamed('Scheduled');
+    const told = await subscribe({ vault: { id: own }, name: 'told', url: webhook('told'), flags: ['error'] });
+    const spared = await subscribe({
+      vault: { id: own },
+      name: 'spared',
+      url: webhook('spared'),
+      announcements: false,
+    });
+    const template = templateBody(own, 'rotating');
+    const schedule = { rotate_every_days: 30, announce_days_before: 30 };
+    await create(ada, 'templates', { ...template, key: { ...template.key, schedule } });
+    const ids: string[] = [];
+    for (const label of ['soon-0', 'soon-1', 'soon-2']) {
+      ids.push(await create(ada, 'managed_keys', { vault: { id: own }, template_name: 'rotating', label }));
+    }
+    const { handler } = await import('../../functions/lifecycle.ts');
+    expect(await handler({})).toMatchObject({ announced: 3, done: 0 });
+    await eventually(() => {
+      expect(eventsIn(own, 'Key Change Announced')).toHaveLength(3);
+    });
+    for (const { detail } of eventsIn(own, 'Key Change Announced')) {
+      expect(isAnnounced(detail), ajv.errorsText(isAnnounced.errors)).toBe(true);
+      expect(detail).toMatchObject({ vault: { id: own, name: 'Scheduled' }, action: 'rotate' });
+    }
+    await eventually(() => {
+      const keys = noticesAt('told').flatMap(({ upcoming = [] }) => upcoming.map(({ key }) => key.id));
+      expect(new Set(keys)).toEqual(new Set(ids));
+    });
+    for (const notice of noticesAt('told')) {
+      expect(isNotice(notice), ajv.errorsText(isNotice.errors)).toBe(true);
+      expect(notice).toMatchObject({ type: 'announcement_digest', vault: { id: own }, keys: notice.changes });
+      expect(notice.summary).toMatch(/^In Scheduled, \d keys? will be rotated, the first at 20/);
+      expect(notice.all_changes).toContain('/api/v4/upcoming_changes?vault.id=');
+    }
+    // Two at most, where the end of a window fell between; one of them perhaps told again with what came late.
+    expect(noticesAt('told').length).toBeLessThan(ids.length + 1);
+    expect(noticesAt('spared')).toEqual([]);
+    for (const id of [told, spared]) await end(id);
+  });
+
+  it('is told when it stops: auto-repair that leaves a mass change to people', async () => {
+    const { own } = await placeNamed('Held');
+    const told = await subscribe({ vault: { id: own }, name: 'held', url: webhook('held'), flags: ['error'] });
+    const path = `/vaults/${own}`;
+    const { etag } = await expectStatus(ada, 200, { method: 'GET', path });
+    const body = { auto_repair: { policy: 'sync', stop_at_percent: 10 } };
+    await expectStatus(ada, 200, { method: 'PATCH', path, ifMatch: etag ?? '', body });
+    for (let number = 0; number < 6; number += 1) {
+      const { arn } = await newKey(`mass-${number}`, own);
+      await api.kms.operator.disable(arn);
+    }
+    await scan();
+    const { handler } = await import('../../functions/auto-repair.ts');
+    expect(await handler({})).toMatchObject({ repaired: 0, held: 1 });
+    await eventually(() => {
+      expect(eventsIn(own, 'Auto-Repair Held')).toHaveLength(1);
+      expect(noticesAt('held').some(({ auto_repair_held }) => auto_repair_held !== undefined)).toBe(true);
+    });
+    const [event] = eventsIn(own, 'Auto-Repair Held');
+    expect(isHeld(event?.detail), ajv.errorsText(isHeld.errors)).toBe(true);
+    const [notice] = noticesAt('held');
+    expect(isNotice(notice), ajv.errorsText(isNotice.errors)).toBe(true);
+    expect(notice?.summary).toContain('Auto-repair of Held is held: ');
+    expect(notice?.upcoming).toBeUndefined();
+    await end(told);
   });
 });
 

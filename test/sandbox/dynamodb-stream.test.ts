@@ -36,7 +36,7 @@ describe('the stream of the table, handed to a function', () => {
       place: { endpoint: database.endpoint, table: database.table, region: 'us-east-1', credentials: CREDENTIALS },
       target: {
         function: 'changes',
-        filter: { eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: 'H#' }] } } } },
+        filters: [{ eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: 'H#' }] } } } }],
         batchSize: 2,
       },
       positionFile: join(folder, 'position.json'),
