@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import * as z from 'zod/mini';
 import type { ConsoleSettings } from '../lib/wire/console-settings.ts';
 import { serve } from './http.ts';
+import { answerContent, staticContent } from './static-content.ts';
+import type { StaticContent } from './static-content.ts';
 
 const origin = z
   .string()
@@ -29,12 +29,7 @@ const environment = z.object({
   CONSOLE_FOLDER: z._default(z.string(), 'console/dist'),
 });
 
-interface Content {
-  readonly type: string;
-  readonly plain: Buffer;
-  /** Only where it is smaller so. */
-  readonly gzip: Buffer | undefined;
-  readonly etag: string;
+interface Content extends StaticContent {
   /** Its name changes with its content. */
   readonly immutable: boolean;
 }
@@ -124,9 +119,7 @@ function filesIn(folder: string): ReadonlyMap<string, () => Content> {
 }
 
 function contentOf(extension: string, plain: Buffer, immutable: boolean): Content {
-  const gzip = plain.length < 1024 ? undefined : gzipSync(plain, { level: 9 });
-  const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 22);
-  return { type: TYPES[extension] ?? 'application/octet-stream', plain, gzip, etag: `"${hash}"`, immutable };
+  return { ...staticContent(TYPES[extension] ?? 'application/octet-stream', plain), immutable };
 }
 
 /** Scripts, styles and images of this origin only, nothing inline; requests to it and to the issuer; in nobody's frame. */
@@ -146,30 +139,15 @@ function policyFor(origins: readonly string[]): string {
 }
 
 function answer(
-  { type, plain, gzip, etag, immutable }: Content,
+  content: Content,
   policy: string,
   given: Readonly<Record<string, string | undefined>>,
 ): APIGatewayProxyStructuredResultV2 {
   const headers = Object.fromEntries(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
-  const common = {
-    etag,
-    'cache-control': immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
+  return answerContent(content, headers, {
+    ...(content.immutable ? { 'cache-control': 'public, max-age=31536000, immutable' } : {}),
     'content-security-policy': policy,
     'cross-origin-opener-policy': 'same-origin',
     'permissions-policy': 'camera=(), geolocation=(), microphone=()',
-    vary: 'accept-encoding',
-  };
-  if (headers['if-none-match']?.includes(etag) === true) return { statusCode: 304, headers: common };
-  const typed = { ...common, 'content-type': type };
-  if (gzip === undefined || !/\bgzip\b/.test(headers['accept-encoding'] ?? '')) {
-    return { statusCode: 200, headers: typed, body: plain.toString('utf8') };
-  }
-  return {
-    statusCode: 200,
-    headers: { ...typed, 'content-encoding': 'gzip' },
-    body: gzip.toString('base64'),
-    isBase64Encoded: true,
-  };
+  });
 }

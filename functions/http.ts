@@ -15,6 +15,7 @@ import { KeystoreFault } from '../lib/drivers/driver.ts';
 import type { KeystoreFaultKind } from '../lib/drivers/driver.ts';
 import { Fault } from '../lib/fault.ts';
 import type { FaultCode, FaultTarget } from '../lib/fault.ts';
+import { later } from '../lib/later.ts';
 import type { WireApiError } from '../lib/wire/errors.ts';
 import { parseIfMatch } from '../lib/wire/etag.ts';
 import type { IfMatch } from '../lib/wire/etag.ts';
@@ -584,22 +585,18 @@ interface Parts {
 
 function partsOf(options: ServeOptions): Parts {
   const clock = options.clock ?? systemClock;
-  const config = once(() => options.config ?? readConfig(process.env));
+  const config = later(() => options.config ?? readConfig(process.env));
   return {
     clock,
     log: options.log ?? powertoolsLog(),
     config,
-    verify: once(() => options.verify ?? tokenVerifier({ ...config(), clock })),
+    verify: later(() => options.verify ?? tokenVerifier({ ...config(), clock })),
     admit: options.admit,
     onAttempt: options.onAttempt,
   };
 }
 
 /** Once it worked: what was thrown is tried again. */
-function once<Value>(make: () => Value): () => Value {
-  let made: { readonly value: Value } | undefined;
-  return () => (made ??= { value: make() }).value;
-}
 
 function powertoolsLog(): Log {
   const logger = newLog();

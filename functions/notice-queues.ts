@@ -2,17 +2,8 @@ import * as z from 'zod/mini';
 import { ConfigError } from '../lib/config.ts';
 import { noticeBody } from '../lib/notices/notice.ts';
 import type { NoticeBody } from '../lib/notices/notice.ts';
-import { SqsQueue } from '../lib/sqs-queue.ts';
-
-function queueNamed(variable: string): () => SqsQueue {
-  let opened: SqsQueue | undefined;
-  return () => {
-    if (opened !== undefined) return opened;
-    const name = process.env[variable] ?? '';
-    if (name === '') throw new ConfigError(`${variable} must be set.`);
-    return (opened = new SqsQueue(name));
-  };
-}
+import { instant } from '../lib/records/item.ts';
+import { queueNamed } from './queue-named.ts';
 
 /** Windows whose changes are to be told, each of one keystore. */
 export const noticesQueue = queueNamed('NOTICES_QUEUE');
@@ -30,10 +21,6 @@ export function windowSeconds(): number {
   throw new ConfigError('NOTICE_WINDOW_SECONDS must be a whole number from 1 to 3600.');
 }
 
-const instant = z.codec(z.iso.datetime(), z.date(), {
-  decode: (text) => new Date(text),
-  encode: (date) => date.toISOString(),
-});
 /** Without a keystore: of the vault's announcements. */
 const WINDOW = z.object({ vaultId: z.string(), keystoreId: z.optional(z.string()), from: instant, to: instant });
 export type WindowMessage = z.output<typeof WINDOW>;

@@ -1,24 +1,17 @@
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { requirePermission, visibleVaults } from '../lib/access/permissions.ts';
 import { readConfig } from '../lib/config.ts';
 import { presentKeystoreTypes } from '../lib/keystores/types.ts';
+import { later } from '../lib/later.ts';
 import { openApiDocument } from '../lib/wire/openapi.ts';
 import { baseUrlOf, serve } from './http.ts';
+import { answerContent, staticContent } from './static-content.ts';
+import type { StaticContent } from './static-content.ts';
 
 const require = createRequire(import.meta.url);
-
-/** Something to serve: its content as it is and, for what is large, compressed. */
-interface Content {
-  readonly type: string;
-  readonly plain: Buffer;
-  readonly gzip: Buffer;
-  readonly etag: string;
-}
 
 const TITLE = 'Shearline API';
 const PAGE = `<!doctype html>
@@ -63,7 +56,7 @@ const PAGE_POLICY = [
 ].join('; ');
 
 /** Makes what a route serves. */
-type Make = (request: { readonly baseUrl: string }) => Content;
+type Make = (request: { readonly baseUrl: string }) => StaticContent;
 
 /** What is served beside the operations, by route. */
 export const ROUTES: Readonly<Record<string, Make>> = {
@@ -73,8 +66,8 @@ export const ROUTES: Readonly<Record<string, Make>> = {
       JSON.stringify(openApiDocument({ version: '4.13.2', serverUrl: baseUrl })),
     ),
   ),
-  'GET /api/v4/docs': once(() => content('text/html; charset=utf-8', PAGE)),
-  'GET /api/v4/docs/start.js': once(() => content('text/javascript; charset=utf-8', START)),
+  'GET /api/v4/docs': later(() => content('text/html; charset=utf-8', PAGE)),
+  'GET /api/v4/docs/start.js': later(() => content('text/javascript; charset=utf-8', START)),
   'GET /api/v4/docs/swagger-ui-bundle.js': library('swagger-ui-bundle.js', 'text/javascript; charset=utf-8'),
   'GET /api/v4/docs/swagger-ui.css': library('swagger-ui.css', 'text/css; charset=utf-8'),
   'GET /.well-known/oauth-protected-resource': perBase((baseUrl) =>
@@ -114,53 +107,20 @@ export async function handler(event: unknown, context?: Context): Promise<APIGat
     Object.entries(given.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
   );
   const baseUrl = baseUrlOf({ event: given, headers }, readConfig(process.env).publicUrl);
-  return answer(make({ baseUrl }), headers);
+  return answerContent(make({ baseUrl }), headers, { 'content-security-policy': PAGE_POLICY });
 }
 
-function answer(
-  { type, plain, gzip, etag }: Content,
-  headers: Readonly<Record<string, string | undefined>>,
-): APIGatewayProxyStructuredResultV2 {
-  const common = {
-    etag,
-    // Revalidated each time: a deployment must show at once.
-    'cache-control': 'no-cache',
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'content-security-policy': PAGE_POLICY,
-    vary: 'accept-encoding',
-  };
-  if (headers['if-none-match']?.includes(etag) === true) return { statusCode: 304, headers: common };
-  const typed = { ...common, 'content-type': type };
-  if (!/\bgzip\b/.test(headers['accept-encoding'] ?? '')) {
-    return { statusCode: 200, headers: typed, body: plain.toString('utf8') };
-  }
-  return {
-    statusCode: 200,
-    headers: { ...typed, 'content-encoding': 'gzip' },
-    body: gzip.toString('base64'),
-    isBase64Encoded: true,
-  };
-}
-
-function content(type: string, text: string | Buffer): Content {
-  const plain = Buffer.from(text);
-  const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 22);
-  return { type, plain, gzip: gzipSync(plain), etag: `"${hash}"` };
+function content(type: string, text: string | Buffer): StaticContent {
+  return staticContent(type, Buffer.from(text));
 }
 
 function library(file: string, type: string): Make {
-  return once(() => content(type, readFileSync(require.resolve(`swagger-ui-dist/${file}`))));
-}
-
-function once(make: () => Content): Make {
-  let made: Content | undefined;
-  return () => (made ??= make());
+  return later(() => content(type, readFileSync(require.resolve(`swagger-ui-dist/${file}`))));
 }
 
 /** The last one is kept: a deployment is asked under one name nearly always. */
-function perBase(make: (baseUrl: string) => Content): Make {
-  let made: { readonly baseUrl: string; readonly content: Content } | undefined;
+function perBase(make: (baseUrl: string) => StaticContent): Make {
+  let made: { readonly baseUrl: string; readonly content: StaticContent } | undefined;
   return ({ baseUrl }) => {
     if (made?.baseUrl !== baseUrl) made = { baseUrl, content: make(baseUrl) };
     return made.content;

@@ -1,17 +1,9 @@
 import * as z from 'zod/mini';
-import { ConfigError } from '../lib/config.ts';
 import type { Affected } from '../lib/events/affected.ts';
-import { SqsQueue } from '../lib/sqs-queue.ts';
+import { queueNamed } from './queue-named.ts';
 
-let opened: SqsQueue | undefined;
-
-/** The queue of keys that are to be looked at, each in one keystore. Throws a `ConfigError` without VERIFY_QUEUE, its name. */
-export function verifyQueue(): SqsQueue {
-  if (opened !== undefined) return opened;
-  const name = process.env['VERIFY_QUEUE'] ?? '';
-  if (name === '') throw new ConfigError('VERIFY_QUEUE must be set.');
-  return (opened = new SqsQueue(name));
-}
+/** Keys that are to be looked at, each in one keystore. */
+export const verifyQueue = queueNamed('VERIFY_QUEUE');
 
 const MESSAGE = z.object({ keyId: z.string(), keystoreId: z.string(), event: z.string() });
 

@@ -18,6 +18,18 @@ export interface Attempt {
   readonly alongside: (resourceId: string) => readonly Change[];
 }
 
+/** What Shearline does by itself, under a name of its own. */
+export function ownAttempt(operation: string, subject: string, correlationId: string): Attempt {
+  return {
+    operation,
+    subject,
+    sourceIp: undefined,
+    userAgent: undefined,
+    correlationId,
+    alongside: () => [],
+  };
+}
+
 type ResourceType = AuditEntry['resourceType'];
 type Verb = 'write' | 'delete';
 

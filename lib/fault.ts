@@ -73,3 +73,8 @@ export class Fault extends Error {
     return FAULTS[this.code].status;
   }
 }
+
+/** Whether somebody else has changed, or is changing, what was to be changed: what is wrong after that is to be found anew. */
+export function isOvertaken(error: unknown): boolean {
+  return error instanceof Fault && (error.code === 'being_changed' || error.code === 'precondition_failed');
+}

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
 import type { SandboxClock } from './clock.ts';
+import { listenOnLoopback } from './ports.ts';
 
 /** One thing that the control port can do. Paths start with a slash and are served below the sandbox's name. */
 export interface ControlRoute {
@@ -90,8 +90,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const server = createServer((request, response) => {
     void serve(routes, request, response);
   });
-  await listen(server, options.port ?? 0);
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server, options.port ?? 0);
   return {
     endpoint: `http://127.0.0.1:${port}`,
     close: () =>
@@ -189,14 +188,4 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 function respond(response: ServerResponse, status: number, answer: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
   response.end(`${JSON.stringify(answer, null, 2)}\n`);
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

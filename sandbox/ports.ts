@@ -1,8 +1,23 @@
 import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { StartProblem } from './start-problem.ts';
 
 export const LOOPBACK = '127.0.0.1';
+
+/** Has a server listen on the loopback interface, on any free port for 0, and answers which. Throws what the system says where it cannot. */
+export async function listenOnLoopback(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: LOOPBACK, port }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port');
+  return address.port;
+}
 
 /** A port that nobody listens on at this moment. It is not reserved: use it at once. */
 export async function freePort(): Promise<number> {
@@ -44,14 +59,11 @@ export async function requireFreePort(
 
 async function listenOnce(port: number): Promise<number> {
   const server = createServer();
-  return await new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: LOOPBACK, port }, () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('A TCP server has a port'));
-        else resolve(address.port);
-      });
+  const used = await listenOnLoopback(server, port);
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
     });
   });
+  return used;
 }

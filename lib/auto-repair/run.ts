@@ -1,11 +1,11 @@
 import pMap from 'p-map';
-import { success } from '../attempt.ts';
+import { ownAttempt, success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
 import { settlingUntil } from '../drift/settling.ts';
 import { planSync, repair } from '../drift/sync.ts';
 import type { PlannedRepair } from '../drift/sync.ts';
-import { Fault } from '../fault.ts';
+import { Fault, isOvertaken } from '../fault.ts';
 import { instanceId } from '../keys/key.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import { commit } from '../records/commit.ts';
@@ -213,8 +213,7 @@ async function repairKey(
     return await repairThese(deployment, vault, key, held.from, candidates, signal);
   } catch (error) {
     // Somebody decides about the key at this moment; what is wrong after that is found again.
-    if (error instanceof Fault && (error.code === 'being_changed' || error.code === 'precondition_failed'))
-      return UNTOUCHED;
+    if (isOvertaken(error)) return UNTOUCHED;
     deployment.log.error('Auto-repair of a key broke off.', { keyId, error: error as Error });
     return UNTOUCHED;
   }
@@ -293,12 +292,5 @@ async function leaveWhatStays(deployment: Deployment, keyId: string, repairs: re
 }
 
 function attemptOf(deployment: Deployment, operation: string): Attempt {
-  return {
-    operation,
-    subject: AUTO_REPAIR,
-    sourceIp: undefined,
-    userAgent: undefined,
-    correlationId: deployment.newId(),
-    alongside: () => [],
-  };
+  return ownAttempt(operation, AUTO_REPAIR, deployment.newId());
 }

@@ -393,19 +393,16 @@ function retryAfter(attempts: number): number {
 
 /** The keystore confirmed that the key of a removed record is gone: nothing is left to be followed. */
 export async function forget(deployment: Deployment, instance: KeyInstance): Promise<void> {
-  const fence: Change = {
+  const { keyId, version, keystoreId } = instance;
+  const record: Change = {
     op: 'delete',
-    key: ITEM.instance(instance.keyId, instance.version, instance.keystoreId),
+    key: ITEM.instance(keyId, version, keystoreId),
     condition: '#fence = :fence',
     names: { '#fence': 'fence' },
     values: { ':fence': instance.fence },
   };
-  if (await deployment.database.write(fence)) {
-    await deployment.database.write({
-      op: 'delete',
-      key: ITEM.observed(instance.keyId, instance.version, instance.keystoreId),
-    });
-  }
+  const finding: Change = { op: 'delete', key: ITEM.observed(keyId, version, keystoreId) };
+  await writeWithHistory(deployment.database, record, undefined, [finding]);
 }
 
 /** What a late step left, a look sees; but not a name or a tag that the key had in between: those are brought in line once more. */
@@ -452,7 +449,7 @@ export async function storeObservation(
       cause,
       label: instance.label,
     });
-    if (await writeWithHistory(database, replacingObserved(before, next), entry)) {
+    if (await writeWithHistory(database, replacingObserved(before, next), entry, stillThere(before, instance))) {
       return { observed: next, changed: before === undefined || !sameFinding(before, next) };
     }
     const stored = await readObserved(database, instance);
@@ -464,6 +461,12 @@ export async function storeObservation(
 }
 
 /** From the very finding that the history says: a change that is lost, or told twice, would be a wrong history. */
+/** A first finding is written only of what is still followed: whoever looks for long would bring back the finding of what was forgotten. */
+function stillThere(before: Observed | undefined, { keyId, version, keystoreId }: KeyInstance): readonly Change[] {
+  if (before !== undefined) return [];
+  return [{ op: 'check', key: ITEM.instance(keyId, version, keystoreId), condition: 'attribute_exists(pk)' }];
+}
+
 function replacingObserved(before: Observed | undefined, next: Observed): Change {
   const item = STORED.observed(next);
   if (before === undefined) return { op: 'put', item, condition: 'attribute_not_exists(pk)' };

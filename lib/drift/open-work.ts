@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
 import { workChange } from '../history/entry.ts';
 import { writeWithHistory } from '../history/write.ts';
@@ -6,6 +5,7 @@ import type { KeyInstance, OpenWork } from '../keys/key.ts';
 import { fencedInstance, READ } from '../records/entities.ts';
 import { UnreadableItem } from '../records/item.ts';
 import { INDEX_KEY, OPEN_WORK_SHARDS } from '../records/table.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** An instance with work that is not finished. */
 export type Working = KeyInstance & { readonly open: OpenWork };
@@ -84,7 +84,7 @@ export async function redrive(
   deployment: Pick<Deployment, 'database' | 'clock' | 'newId'>,
   vaultId: string | undefined,
 ): Promise<number> {
-  const again = await pMap(
+  const again = await inParallel(
     stuckWork(deployment),
     async (instance) => {
       if (vaultId !== undefined && instance.vaultId !== vaultId) return false;
@@ -93,7 +93,7 @@ export async function redrive(
       const entry = workChange(next, open, 'redriven', { id: deployment.newId(), at: open.dueAt });
       return writeWithHistory(deployment.database, fencedInstance(next, instance.fence), entry);
     },
-    { concurrency: 8 },
+    8,
   );
   return again.filter(Boolean).length;
 }

@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
 import { workChange } from '../history/entry.ts';
 import { writeWithHistory } from '../history/write.ts';
@@ -9,6 +8,7 @@ import { UnreadableItem } from '../records/item.ts';
 import { INDEX_KEY, INDEXES, OPEN_WORK_SHARDS } from '../records/table.ts';
 import type { ItemKey } from '../records/table.ts';
 import { convergeAll, reclaimed } from './converge.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** How much one run takes on; the next run, a minute later, goes on. */
 const AT_MOST = 200;
@@ -55,7 +55,7 @@ async function readOrPark(deployment: Deployment, key: ItemKey): Promise<KeyInst
  */
 export async function resume(deployment: Deployment, signal: AbortSignal): Promise<{ resumed: number }> {
   let resumed = 0;
-  await pMap(
+  await inParallel(
     dueInstances(deployment, deployment.clock()),
     async (instance) => {
       const now = deployment.clock();
@@ -72,7 +72,7 @@ export async function resume(deployment: Deployment, signal: AbortSignal): Promi
       const key = await readManagedKey(deployment.database, instance.keyId);
       await convergeAll(deployment, key, [again], signal);
     },
-    { concurrency: 8 },
+    8,
   );
   return { resumed };
 }

@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
 import type { KeystoreDriver } from '../drivers/driver.ts';
 import type { ChangeCause } from '../history/entry.ts';
@@ -7,6 +6,7 @@ import { asKeystoreFault, driverOf, keyInKeystore, lookAt } from './look.ts';
 import { storeObservation } from './converge.ts';
 import type { Observed } from './observed.ts';
 import type { Look } from './verdict.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** What one keystore answered when it was asked for one instance. */
 export interface Verified {
@@ -26,7 +26,7 @@ export async function verify(
   signal: AbortSignal,
   cause: ChangeCause = 'verify',
 ): Promise<Verified[]> {
-  return pMap(
+  return inParallel(
     instances,
     async (instance) => {
       const lookedAt = deployment.clock();
@@ -34,7 +34,7 @@ export async function verify(
       const { observed } = await storeObservation(deployment, instance, look, lookedAt, undefined, undefined, cause);
       return { instance, look, observed };
     },
-    { concurrency: 16 },
+    16,
   );
 }
 

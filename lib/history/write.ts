@@ -11,18 +11,19 @@ class ConditionFailed extends Error {}
 
 /**
  * One write with the entry of the key's history that tells of it: both or neither. Without an entry it is a plain write. Answers false
- * when the condition of the change did not hold.
+ * when the condition of the change, or of what goes `along`, did not hold.
  */
 export async function writeWithHistory(
   database: Database,
   change: Change,
   entry: HistoryEntry | undefined,
+  along: readonly Change[] = [],
 ): Promise<boolean> {
-  if (entry === undefined) return database.write(change);
+  if (entry === undefined && along.length === 0) return database.write(change);
   const failed = new ConditionFailed();
   const changes: Change[] = [
-    { ...change, refused: () => failed },
-    { op: 'put', item: STORED.historyEntry(entry) },
+    ...[change, ...along].map((each) => ({ ...each, refused: () => failed })),
+    ...(entry === undefined ? [] : [{ op: 'put', item: STORED.historyEntry(entry) } as const]),
   ];
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -18,7 +18,8 @@ import { countKeys } from '../templates/counting.ts';
 import { keystoreTypeOf } from '../templates/template.ts';
 import { countInVault } from '../vaults/counting.ts';
 import { assignedKeystores, datesFrom } from './alignment.ts';
-import type { KeyInstance, KeyVersion, ManagedKey } from './key.ts';
+import { firstVersion } from './key.ts';
+import type { KeyInstance, ManagedKey } from './key.ts';
 import { wantedIn } from './lifecycle.ts';
 import { renderLabel } from './naming.ts';
 import { shadowCreation } from './shadow.ts';
@@ -214,19 +215,10 @@ export async function createKey(
     key.spec.material === 'imported'
       ? await deployment.custody.generate(key.spec, { keyId: key.id, version: 1 })
       : undefined;
-  const version: KeyVersion = {
-    keyId: key.id,
-    version: 1,
-    state: key.state,
-    createdAt: now,
-    rotatedAt: undefined,
-    deactivatedAt: undefined,
-    publicKey: material?.publicKey,
-  };
   const changes: Change[] = [
     ...attempt.alongside(key.id),
     creation(STORED.managedKey(key)),
-    creation(STORED.keyVersion(version)),
+    creation(STORED.keyVersion(firstVersion(key, material?.publicKey))),
     ...(material === undefined ? [] : [creation(STORED.material(key.id, 1, material))]),
     ...instances.map((instance) => creation(STORED.keyInstance(instance))),
     labelLock(key),

@@ -74,6 +74,19 @@ export interface KeyVersion {
   readonly publicKey: Uint8Array | undefined;
 }
 
+/** The version with which a key begins. */
+export function firstVersion(key: ManagedKey, publicKey: Uint8Array | undefined): KeyVersion {
+  return {
+    keyId: key.id,
+    version: 1,
+    state: key.state,
+    createdAt: key.createdAt,
+    rotatedAt: undefined,
+    deactivatedAt: key.deactivatedAt,
+    publicKey,
+  };
+}
+
 /** Key material as it is kept: readable only through the custody key and only for the record that it was made for. */
 export interface WrappedMaterial {
   /** Ciphertext of AWS KMS under the custody key, bound by encryption context to its purpose, key id and version. */

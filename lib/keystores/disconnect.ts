@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import { success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
@@ -20,6 +19,7 @@ import type { WirePlannedChanges } from '../wire/planned.ts';
 import { countInternal } from './internal.ts';
 import type { Keystore } from './keystore.ts';
 import { shown } from './write.ts';
+import { inParallel } from '../in-parallel.ts';
 
 export type DisconnectMode = 'restrict' | 'deactivate' | 'destroy' | 'disconnect';
 
@@ -133,7 +133,7 @@ async function retire(
   instances: readonly KeyInstance[],
   signal: AbortSignal,
 ): Promise<void> {
-  const failed = await pMap(
+  const failed = await inParallel(
     instances,
     async (instance) => {
       const entry = {
@@ -151,7 +151,7 @@ async function retire(
       const stored = after.instances.find((each) => instanceId(each) === instanceId(instance));
       return isDone(stored, after.observed.get(instanceId(instance))) ? [] : [instance.label];
     },
-    { concurrency: 8 },
+    8,
   );
   const labels = failed.flat();
   if (labels.length === 0) return;

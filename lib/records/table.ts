@@ -165,7 +165,8 @@ export function changeShard(keyId: string): number {
 }
 
 /** Stable, and even enough for random ids. */
-function shardOf(keyId: string, shards: number): number {
+/** Spreads keys evenly over so many shards, always the same way. */
+export function shardOf(keyId: string, shards: number): number {
   let sum = 0;
   for (const character of keyId) sum = (sum * 31 + character.charCodeAt(0)) % 65_521;
   return sum % shards;

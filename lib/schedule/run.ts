@@ -1,8 +1,7 @@
-import pMap from 'p-map';
-import { success } from '../attempt.ts';
+import { ownAttempt, success } from '../attempt.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Deployment } from '../deployment.ts';
-import { Fault, FAULTS } from '../fault.ts';
+import { Fault, FAULTS, isOvertaken } from '../fault.ts';
 import { carryOut, decide } from '../keys/command.ts';
 import type { ManagedKey } from '../keys/key.ts';
 import { decideRotation, rotate } from '../keys/rotate.ts';
@@ -14,6 +13,7 @@ import type { KeyPartition } from '../records/reading.ts';
 import { INDEX_KEY, ITEM, SCHEDULE_SHARDS } from '../records/table.ts';
 import { ANNOUNCEMENTS, SCHEDULE_ERROR, upcomingOf, wakeAt } from './schedule.ts';
 import type { ScheduledAction, Upcoming } from './schedule.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** Who the audit trail says did it. */
 export const SCHEDULE = 'schedule';
@@ -47,7 +47,7 @@ const OPERATIONS: Record<ScheduledAction, string> = {
  */
 export async function runSchedule(deployment: Deployment, signal: AbortSignal): Promise<ScheduleRun> {
   const run = { announced: 0, done: 0, postponed: 0 };
-  await pMap(
+  await inParallel(
     dueKeys(deployment),
     async (keyId) => {
       if (signal.aborted) return;
@@ -61,7 +61,7 @@ export async function runSchedule(deployment: Deployment, signal: AbortSignal): 
         deployment.log.error('The schedule of a key broke off.', { keyId, error: error as Error });
       }
     },
-    { concurrency: AT_ONCE },
+    AT_ONCE,
   );
   return run;
 }
@@ -72,10 +72,6 @@ async function* dueKeys({ database, clock }: Deployment): AsyncGenerator<string>
     const query = { index: 'due', pk: INDEX_KEY.scheduled(shard), upTo: now, limit: AT_MOST } as const;
     for await (const entry of database.query(query)) yield String(entry['pk']).replace(/^KEY#/, '');
   }
-}
-
-function isOvertaken(error: unknown): boolean {
-  return error instanceof Fault && (error.code === 'being_changed' || error.code === 'precondition_failed');
 }
 
 async function attend(
@@ -124,7 +120,8 @@ async function perform(
       dueAt: due.dueAt,
       error: error as Error,
     });
-    const isRefusal = error instanceof Fault && !FAULTS[error.code].retryable;
+    // What failed in here, or in the custody key, says nothing of the key: only what was refused waits for people.
+    const isRefusal = error instanceof Fault && error.status < 500 && !FAULTS[error.code].retryable;
     const why = error instanceof Fault ? error.message : 'Because of an internal error.';
     await wakeLater(deployment, key, new Date(now.getTime() + (isRefusal ? REFUSED_MS : AGAIN_AFTER_MS)), why);
     return 'postponed';
@@ -219,12 +216,5 @@ async function wakeLater(
 }
 
 function attemptOf(deployment: Deployment, operation: string): Attempt {
-  return {
-    operation,
-    subject: SCHEDULE,
-    sourceIp: undefined,
-    userAgent: undefined,
-    correlationId: deployment.newId(),
-    alongside: () => [],
-  };
+  return ownAttempt(operation, SCHEDULE, deployment.newId());
 }

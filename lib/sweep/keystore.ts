@@ -3,6 +3,7 @@ import type { Health, KeyInKeystore, KeystoreDriver, ListedKey, Listing, Seen } 
 import { forget, storeObservation } from '../drift/converge.ts';
 import { asKeystoreFault, keyInKeystore } from '../drift/look.ts';
 import type { Observed } from '../drift/observed.ts';
+import { settlingUntil } from '../drift/settling.ts';
 import { observation, sameFinding } from '../drift/verdict.ts';
 import type { Look } from '../drift/verdict.ts';
 import type { KeyInstance } from '../keys/key.ts';
@@ -10,6 +11,7 @@ import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
 import type { DirectWay } from '../drivers/registry.ts';
 import type { Pace } from '../pace/pace.ts';
 import { readInstance, readKeystoreHealth, readObserved } from '../records/reading.ts';
+import { shardOf } from '../records/table.ts';
 import { storeHealth } from './health.ts';
 import { Line } from './line.ts';
 import { pagesOf, Pairs, readPair } from './pairs.ts';
@@ -18,6 +20,7 @@ import { Tally } from './tally.ts';
 import type { KeystoreScan } from './tally.ts';
 import { calm, isAsBefore } from './unchanged.ts';
 import type { Calm } from './unchanged.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** Loaded with the first keystore of AWS KMS that is swept. */
 const DIRECT: DirectWay = () => import('../drivers/aws-kms/direct.ts');
@@ -209,10 +212,8 @@ class Sweep {
 
   /** Every key once in so many sweeps, evenly spread over them. */
   #isDue({ instance }: Pair): boolean {
-    let sum = 0;
-    for (const character of instance['key_id']?.S ?? '') sum = (sum * 31 + character.charCodeAt(0)) % 1_000_003;
     const every = this.#deployment.config.probeEverySweeps;
-    return sum % every === this.#number % every;
+    return shardOf(instance['key_id']?.S ?? '', every) === this.#number % every;
   }
 
   /** Takes out of `awaited` what the listing shows to be as it was; what is left must be asked for. False when the time was up before its end. */
@@ -296,7 +297,8 @@ class Sweep {
         this.#run.progress?.(this.#keystore, this.#tally.keys);
       }
     };
-    await Promise.all(Array.from({ length: this.#deployment.config.scanConcurrency }, worker));
+    const workers = this.#deployment.config.scanConcurrency;
+    await inParallel(Array.from({ length: workers }), worker, workers);
   }
 
   /** A time that is read for each key would cost more than it tells; settling is about seconds. */
@@ -338,6 +340,10 @@ class Sweep {
     });
   }
 
+  #isSettling(instance: KeyInstance, now: Date): boolean {
+    return settlingUntil(instance, now, this.#deployment.config.settlingSeconds) !== undefined;
+  }
+
   async #judge(
     read: () => Promise<{ readonly instance: KeyInstance; readonly before: Observed | undefined } | undefined>,
     looked?: { readonly look: Look; readonly lookedAt: Date },
@@ -363,13 +369,6 @@ class Sweep {
         error: error as Error,
       });
     }
-  }
-
-  #isSettling(instance: KeyInstance, now: Date): boolean {
-    // Whoever works on it looks for itself, and knows what it just changed.
-    if (instance.open !== undefined && instance.open.attempts === 1 && instance.open.dueAt > now) return true;
-    const { settlingSeconds } = this.#deployment.config;
-    return instance.touchedAt !== undefined && now.getTime() - instance.touchedAt.getTime() < settlingSeconds * 1000;
   }
 }
 

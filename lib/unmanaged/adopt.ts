@@ -7,7 +7,8 @@ import { keyInKeystore } from '../drift/look.ts';
 import { isOurs } from '../drift/identity.ts';
 import { Fault } from '../fault.ts';
 import { kindOf, labelLock, newInstance, requireHoldable } from '../keys/create.ts';
-import type { KeyInstance, KeyVersion, ManagedKey } from '../keys/key.ts';
+import { firstVersion } from '../keys/key.ts';
+import type { KeyInstance, ManagedKey } from '../keys/key.ts';
 import { dateOf } from '../keys/period.ts';
 import { shadowCreation, shadowTemplate } from '../keys/shadow.ts';
 import type { Keystore } from '../keystores/keystore.ts';
@@ -164,20 +165,11 @@ export async function adopt(
   const { key, template, lock } = adoption;
   const now = key.createdAt;
   const instance = decided(adoption.instance, key, 'adopt', now, { details: true });
-  const version: KeyVersion = {
-    keyId: key.id,
-    version: 1,
-    state: key.state,
-    createdAt: now,
-    rotatedAt: undefined,
-    deactivatedAt: key.deactivatedAt,
-    publicKey: undefined,
-  };
   const changes: Change[] = [
     ...attempt.alongside(key.id),
     lock,
     creation(STORED.managedKey(key)),
-    creation(STORED.keyVersion(version)),
+    creation(STORED.keyVersion(firstVersion(key, undefined))),
     creation(STORED.keyInstance(instance)),
     labelLock(key),
     ...shadowCreation(template),

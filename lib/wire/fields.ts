@@ -44,6 +44,16 @@ export function parseId(value: string): string | undefined {
 
 export const id = later(() => z.string().check(z.regex(UUID, 'must be a UUID'), z.toLowerCase()));
 
+/** The name of a keystore or of a subscription. */
+export const plainName = later(() =>
+  text({
+    minimum: 1,
+    maximum: 100,
+    pattern: /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/,
+    says: 'must have 1 to 100 letters, digits, spaces and the characters . _ -, and start with a letter or digit',
+  }),
+);
+
 export const description = later(() => text({ minimum: 0, maximum: 200, says: 'must have at most 200 characters' }));
 
 /** A day of the calendar, `YYYY-MM-DD`. */

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { later } from '../later.ts';
 import { HEALTH_STATUSES, KEYSTORE_TYPES } from '../keystores/keystore.ts';
 import type { KeystoreType } from '../keystores/keystore.ts';
-import { alsoWhenOthersFail, dateTime, description, groups, id, text } from './fields.ts';
+import { alsoWhenOthersFail, dateTime, description, groups, id, plainName, text } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { anyOf, containing, flag, oneOf, page, paging } from './lists.ts';
 import { plannedChanges } from './planned.ts';
@@ -187,14 +187,6 @@ const pkcs11TokenLabel = later(() =>
   ),
 );
 
-const name = later(() =>
-  text({
-    minimum: 1,
-    maximum: 100,
-    pattern: /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/,
-    says: 'must have 1 to 100 letters, digits, spaces and the characters . _ -, and start with a letter or digit',
-  }),
-);
 const tlsProxy = later(() =>
   text({
     minimum: 0,
@@ -206,7 +198,7 @@ const tlsProxy = later(() =>
 
 const created = later(() => ({
   vault: vaultReferenceInCreationRequest(),
-  name: name(),
+  name: plainName(),
   description: z.optional(description()),
   tls_proxy: z.optional(tlsProxy()),
   groups: z.optional(groups()),
@@ -286,7 +278,7 @@ export const createAzure = later(() =>
     .strictObject({
       type: z.literal('azure_key_vault'),
       ...created(),
-      name: z.optional(name()),
+      name: z.optional(plainName()),
       azure_service_name: azureServiceName(),
       azure_resource_group: azureResourceGroup(),
       azure_location: z.optional(azureLocation()),
@@ -380,7 +372,7 @@ export type WireCreateKeystore = Wire<typeof createKeystore>;
 /** Fields of every type in one: which of them the keystore's own type has is judged with `KEYSTORE_FIELDS`. */
 export const updateKeystore = later(() =>
   z.strictObject({
-    name: z.optional(name()),
+    name: z.optional(plainName()),
     description: z.optional(description()),
     tls_proxy: z.optional(tlsProxy()),
     groups: z.optional(groups()),

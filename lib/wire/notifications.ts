@@ -1,22 +1,13 @@
 import * as z from 'zod/mini';
 import { later } from '../later.ts';
 import { NOTICE_FLAGS, SUBSCRIPTION_STATES, SUBSCRIPTION_TYPES } from '../notices/subscription.ts';
-import { dateTime, id, text, unique } from './fields.ts';
+import { dateTime, id, plainName, unique } from './fields.ts';
 import type { Wire } from './fields.ts';
 import { SECRET_PLACEHOLDER } from './keystores.ts';
 import { anyOf, page, paging } from './lists.ts';
 import { vaultReference, vaultReferenceInCreationRequest } from './vaults.ts';
 
 // Beyond UKO.
-
-const name = later(() =>
-  text({
-    minimum: 1,
-    maximum: 100,
-    pattern: /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/,
-    says: 'must have 1 to 100 letters, digits, spaces and the characters . _ -, and start with a letter or digit',
-  }),
-);
 
 const url = later(() =>
   z
@@ -71,7 +62,7 @@ const announcements = later(() =>
 
 const given = later(() => ({
   vault: vaultReferenceInCreationRequest(),
-  name: name(),
+  name: plainName(),
   flags: z.optional(flags()),
   announcements: z.optional(announcements()),
   state: z.optional(z.enum(SUBSCRIPTION_STATES)),
@@ -85,7 +76,7 @@ export const createSubscription = later(() => z.discriminatedUnion('type', [crea
 
 export const updateSubscription = later(() =>
   z.strictObject({
-    name: z.optional(name()),
+    name: z.optional(plainName()),
     flags: z.optional(flags()),
     announcements: z.optional(announcements()),
     state: z.optional(z.enum(SUBSCRIPTION_STATES)),

@@ -1,7 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { SandboxClock } from '../clock.ts';
 import type { ControllableSandbox } from '../control.ts';
 import { callCounter } from './calls.ts';
@@ -19,6 +17,7 @@ import { quota } from './quota.ts';
 import { rotateWhenDue } from './rotation.ts';
 import { sigV4Verifier } from './sigv4.ts';
 import type { SandboxAccount } from './sigv4.ts';
+import { listenOnLoopback } from '../ports.ts';
 
 export type { SandboxAccount } from './sigv4.ts';
 export type { CallCount, CallCounts, CallFilter } from './calls.ts';
@@ -81,10 +80,9 @@ export async function startAwsKmsSandbox(options: AwsKmsSandboxOptions): Promise
     { keepAliveTimeout: 30_000 },
     kmsListener({ cloud, verify, faults, calls, quota: rates }),
   );
-  await listen(server, options.port ?? 0);
+  const port = await listenOnLoopback(server, options.port ?? 0);
   // Deadlines pass without calls too: whoever listens to events waits for them.
   const heartbeat = setInterval(() => cloud.tick(), 250).unref();
-  const { port } = server.address() as AddressInfo;
   const sandbox = {
     endpoint: `http://127.0.0.1:${port}`,
     port,
@@ -117,14 +115,4 @@ export async function startAwsKmsSandbox(options: AwsKmsSandboxOptions): Promise
       cloud.close();
     },
   };
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { sigV4Verifier } from '../aws-kms/sigv4.ts';
 import type { SandboxAccount } from '../aws-kms/sigv4.ts';
 import type { SandboxClock } from '../clock.ts';
+import { listenOnLoopback } from '../ports.ts';
 
 /** A role that can be assumed: by whom, and with which external id. */
 export interface SandboxRole {
@@ -87,10 +87,7 @@ export async function startAwsStsSandbox(options: {
   };
 
   const server = createServer((request, response) => void serve(request, response));
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server, 0);
   return {
     endpoint: `http://127.0.0.1:${port}`,
     sessions,

@@ -1,6 +1,4 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { SandboxClock } from '../clock.ts';
 import type { ControllableSandbox } from '../control.ts';
 import { callCounter } from './calls.ts';
@@ -16,6 +14,7 @@ import { quota } from './quota.ts';
 import { tokens } from './tokens.ts';
 import type { SandboxApplication } from './tokens.ts';
 import type { VaultOptions } from './world.ts';
+import { listenOnLoopback } from '../ports.ts';
 
 export type { CallCount, CallCounts, CallFilter } from './calls.ts';
 export type { FaultKind, FaultRule, Faults, ListedFault } from './faults.ts';
@@ -75,8 +74,7 @@ export async function startAzureKeyVaultSandbox(options: AzureKeyVaultSandboxOpt
     { keepAliveTimeout: 30_000 },
     vaultListener({ cloud, tokens: tokens(options.applications), faults, calls, quota: rates }),
   );
-  await listen(server, options.port ?? 0);
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server, options.port ?? 0);
   const endpoint = `http://127.0.0.1:${port}`;
   const controlled = { operator: operator(cloud), calls, faults, quota: rates };
 
@@ -102,14 +100,4 @@ export async function startAzureKeyVaultSandbox(options: AzureKeyVaultSandboxOpt
       cloud.close();
     },
   };
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

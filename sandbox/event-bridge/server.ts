@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { ControllableSandbox } from '../control.ts';
-import { LOOPBACK } from '../ports.ts';
+import { listenOnLoopback, LOOPBACK } from '../ports.ts';
 import { matches } from './pattern.ts';
 import type { LocalRule } from './rules.ts';
 
@@ -139,11 +138,7 @@ export async function startEventBridge(options: {
     }
   };
   const server = createServer((request, response) => void answer(request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: LOOPBACK, port: options.port ?? 0 }, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server, options.port ?? 0);
 
   return {
     endpoint: `http://${LOOPBACK}:${port}`,

@@ -1,6 +1,4 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { callCounter } from '../aws-kms/calls.ts';
 import type { CallCounts } from '../aws-kms/calls.ts';
 import type { SandboxClock } from '../clock.ts';
@@ -16,6 +14,7 @@ import { operator } from './operator.ts';
 import type { Operator } from './operator.ts';
 import { googleListener } from './protocol.ts';
 import { quota } from './quota.ts';
+import { listenOnLoopback } from '../ports.ts';
 
 export type { FaultKind, FaultRule, Faults } from './faults.ts';
 export type { SandboxServiceAccount, ServiceAccountFile } from './oauth.ts';
@@ -75,8 +74,7 @@ export async function startGoogleKmsSandbox(options: GoogleKmsSandboxOptions): P
     { keepAliveTimeout: 30_000 },
     googleListener({ cloud, tokens, faults, calls, quota: rates }),
   );
-  await listen(server, options.port ?? 0);
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server, options.port ?? 0);
   endpoint = `http://127.0.0.1:${port}`;
   const sandbox = {
     endpoint,
@@ -105,14 +103,4 @@ export async function startGoogleKmsSandbox(options: GoogleKmsSandboxOptions): P
       cloud.close();
     },
   };
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

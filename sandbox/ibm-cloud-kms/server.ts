@@ -1,6 +1,4 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { SandboxClock } from '../clock.ts';
 import type { ControllableSandbox } from '../control.ts';
 import { callCounter } from './calls.ts';
@@ -15,6 +13,7 @@ import type { SandboxApiKey } from './iam.ts';
 import { operator } from './operator.ts';
 import type { Operator } from './operator.ts';
 import { listener } from './protocol.ts';
+import { listenOnLoopback } from '../ports.ts';
 
 export type { SandboxInstance } from './cloud.ts';
 export type { SandboxApiKey } from './iam.ts';
@@ -60,8 +59,7 @@ export async function startIbmCloudKmsSandbox(options: IbmCloudKmsSandboxOptions
   const faults = faultBook();
   const calls = callCounter();
   const server = createServer({ keepAliveTimeout: 30_000 }, listener({ cloud, iam: identity, faults, calls }));
-  await listen(server, options.port ?? 0);
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server, options.port ?? 0);
   const sandbox = { endpoint: `http://127.0.0.1:${port}`, port, operator: operator(cloud, identity), calls, faults };
   return {
     ...sandbox,
@@ -79,14 +77,4 @@ export async function startIbmCloudKmsSandbox(options: IbmCloudKmsSandboxOptions
       cloud.close();
     },
   };
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

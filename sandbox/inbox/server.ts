@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { ControllableSandbox } from '../control.ts';
-import { LOOPBACK } from '../ports.ts';
+import { listenOnLoopback, LOOPBACK } from '../ports.ts';
 
 /** A notice that came to the inbox. */
 export interface Received {
@@ -87,11 +86,8 @@ export async function startInbox(options: { readonly port?: number } = {}): Prom
       }
     })();
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: LOOPBACK, port: options.port ?? 0 }, resolve);
-  });
-  const endpoint = `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`;
+  const port = await listenOnLoopback(server, options.port ?? 0);
+  const endpoint = `http://${LOOPBACK}:${port}`;
   return {
     endpoint,
     webhook: `${endpoint}/webhook`,

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import * as z from 'zod/mini';
-import { LOOPBACK } from '../ports.ts';
+import { listenOnLoopback, LOOPBACK } from '../ports.ts';
 import { md5Of, Queue, SqsError } from './queue.ts';
 import { deadLetterQueueOf } from './queues.ts';
 import type { LocalQueue } from './queues.ts';
@@ -56,11 +55,8 @@ export async function startSqs(options: {
     (request, response) =>
       void answer({ queues, moves, now, endpoint: () => endpoint }, request, response, stopped.signal),
   );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: LOOPBACK, port: options.port ?? 0 }, resolve);
-  });
-  const endpoint = `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`;
+  const port = await listenOnLoopback(server, options.port ?? 0);
+  const endpoint = `http://${LOOPBACK}:${port}`;
   return {
     endpoint,
     urlOf: (name) => `${endpoint}/${ACCOUNT}/${name}`,

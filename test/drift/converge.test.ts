@@ -1,6 +1,6 @@
 import { GenerateMacCommand } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { storeObservation } from '../../lib/drift/converge.ts';
+import { forget, storeObservation } from '../../lib/drift/converge.ts';
 import { operatorClient } from '../../sandbox/aws-accounts.ts';
 import type { FaultKind } from '../../sandbox/aws-kms/server.ts';
 import { KeystoreFault } from '../../lib/drivers/driver.ts';
@@ -292,5 +292,26 @@ describe('a finding', () => {
       'deactivated_key_is_deactivated_in_keystore',
     );
     await deployment.database.write({ op: 'put', item: STORED.keyInstance(instance) });
+  });
+});
+
+describe('a key that was forgotten while somebody looked at it', () => {
+  it('leaves no finding behind', async () => {
+    const { id } = await deployment.create(single, 'forgotten');
+    const instance = await deployment.instance(id, at(0, single));
+    await forget(deployment, instance);
+    const look = { seen: { presence: 'absent' } } as const;
+    await storeObservation(deployment, instance, look, deployment.clock());
+    const left = await deployment.partition(id);
+    expect([left.instances.length, left.observed.size]).toEqual([0, 0]);
+    expect(await deployment.flagged(single.vaultId)).toEqual([]);
+  });
+
+  it('is not forgotten by one who knows an older decision', async () => {
+    const { id } = await deployment.create(single, 'remembered');
+    const instance = await deployment.instance(id, at(0, single));
+    await forget(deployment, { ...instance, fence: instance.fence - 1 });
+    expect(await deployment.instance(id, at(0, single))).toEqual(instance);
+    expect(await deployment.observed(id, at(0, single))).toMatchObject({ keystoreSyncFlag: 'ok' });
   });
 });

@@ -6,6 +6,7 @@ import { listUpcoming } from '../../lib/schedule/list.ts';
 import { runSchedule } from '../../lib/schedule/run.ts';
 import { DAY_MS } from '../../lib/schedule/schedule.ts';
 import type { Schedule } from '../../lib/schedule/schedule.ts';
+import { CUSTODY_REGION } from '../../sandbox/aws-accounts.ts';
 import { FIRST, startDeployment } from '../deployment.ts';
 import type { Place, TestDeployment } from '../deployment.ts';
 
@@ -164,6 +165,21 @@ describe('the schedule', () => {
     ]);
     expect((await now(key)).version).toBe(1);
     deployment.time.advance(901_000);
+    expect(await run()).toEqual({ ...NOTHING, done: 1 });
+    expect((await now(key)).version).toBe(2);
+  });
+
+  it('tries again a minute later where the custody key failed, which says nothing of the key', async () => {
+    const schedule = { ...SCHEDULE, enforceDates: false, rotateEveryDays: 30, announceDaysBefore: 0 };
+    const { place, key } = await keyFrom({ key: { schedule } });
+    daysLater(31);
+    for (const kind of ['internal', 'denied'] as const) {
+      deployment.kms.faults.add({ kind, operation: 'GenerateDataKey', region: CUSTODY_REGION });
+      expect(await run()).toEqual({ ...NOTHING, postponed: 1 });
+      expect((await upcoming(place))[0]).toHaveProperty('last_error');
+      deployment.kms.faults.clear();
+      deployment.time.advance(61_000);
+    }
     expect(await run()).toEqual({ ...NOTHING, done: 1 });
     expect((await now(key)).version).toBe(2);
   });
