@@ -27,7 +27,7 @@ export function planFor(instance: Planned, seen: Seen): Plan {
   if (seen.presence === 'present' && seen.state === 'settling') return { outcome: 'wait' };
   if (instance.outgrown) return planOutgrown(instance, seen);
   const plan = PLANS[instance.wanted](instance, seen);
-  return instance.open?.details === true && seen.presence === 'present' ? withDetails(instance, plan) : plan;
+  return instance.open?.details === true && seen.presence === 'present' ? withDetails(instance, seen, plan) : plan;
 }
 
 /**
@@ -128,7 +128,7 @@ function planGone(_instance: Planned, seen: Seen): Plan {
   return steps('schedule_deletion');
 }
 
-function withDetails(instance: Planned, plan: Plan): Plan {
+function withDetails(instance: Planned, seen: Extract<Seen, { presence: 'present' }>, plan: Plan): Plan {
   if (instance.wanted === 'gone') return plan;
   // An older version has no name to get, but perhaps one to lose: that of before the edit.
   const details: StepName[] = ['rename', 'tag'];
@@ -137,8 +137,10 @@ function withDetails(instance: Planned, plan: Plan): Plan {
       return { outcome: 'steps', steps: details };
     case 'steps':
       return { outcome: 'steps', steps: [...plan.steps.filter((step) => !details.includes(step)), ...details] };
-    case 'wait':
     case 'cannot':
+      // A key of ours that cannot be used still gives its former name free; other material never gets the name.
+      return isOurs(instance, seen) ? { outcome: 'steps', steps: details } : plan;
+    case 'wait':
       return plan;
   }
 }

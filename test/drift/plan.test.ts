@@ -125,6 +125,14 @@ describe('the plan', () => {
     expect(plan('gone', present('pending_deletion'), open)).toBe('agrees');
   });
 
+  it('renames a key of ours that cannot be used, so that its former name is free; never one with other material', () => {
+    const open = { open: DETAILS, spec: NATIVE };
+    expect(plan('enabled', present('unusable'), open)).toEqual(['rename', 'tag']);
+    expect(plan('enabled', present('no_material'), open)).toEqual(['rename', 'tag']);
+    expect(plan('enabled', present('unusable'), { spec: NATIVE })).toBe('cannot');
+    expect(plan('enabled', present('enabled', { fingerprint: 'f2' }), { open: DETAILS })).toBe('cannot');
+  });
+
   it('rotates a key that is still at the version before, enabled first where it is not', () => {
     expect(plan('enabled', present('enabled'), { rotating: true })).toEqual(['rotate']);
     expect(plan('enabled', present('disabled'), { rotating: true })).toEqual(['enable', 'rotate']);
