@@ -7,6 +7,7 @@ import type { SweepMessage } from '../lib/sweep/message.ts';
 import { sweepScope } from '../lib/sweep/scope.ts';
 import type { SweptScope } from '../lib/sweep/scope.ts';
 import type { SweepState } from '../lib/sweep/state.ts';
+import { eachMessage } from './batches.ts';
 import { deadline } from './deadline.ts';
 import { deployment } from './deployment.ts';
 import { sweepQueue } from './sweep-queue.ts';
@@ -30,22 +31,12 @@ export async function handler(
     const { message, seconds } = DIRECT.parse(event);
     return sweepScope(deployment(), readMessage(message), runUntil(context, seconds));
   }
-  const batchItemFailures: { itemIdentifier: string }[] = [];
-  for (const { messageId, body } of event.Records) {
-    // Of a group, what comes after a failure must wait for it.
-    if (batchItemFailures.length > 0) {
-      batchItemFailures.push({ itemIdentifier: messageId });
-      continue;
-    }
-    try {
-      await work(readMessage(JSON.parse(body)), runUntil(context));
-    } catch (error) {
-      deployment().log.error('A sweep broke off.', { messageId, error: error as Error });
-      batchItemFailures.push({ itemIdentifier: messageId });
-    }
-  }
+  const answer = await eachMessage(event, async ({ body }) => {
+    await work(readMessage(JSON.parse(body)), runUntil(context));
+    return 'done';
+  });
   metrics.publishStoredMetrics();
-  return { batchItemFailures };
+  return answer;
 }
 
 async function work(message: SweepMessage, run: Run): Promise<void> {
