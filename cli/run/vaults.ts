@@ -8,6 +8,7 @@ import { CommandProblem, EXIT, wrongUse } from '../exit.ts';
 import type { ExitCode } from '../exit.ts';
 import { answer, flag, required, text, texts } from '../invocation.ts';
 import type { Invocation, Run } from '../invocation.ts';
+import { duration } from '../plan.ts';
 import { find, idOf, list as listOf, understood } from '../resources.ts';
 import type { Found } from '../resources.ts';
 import { facts, styled, table } from '../terminal.ts';
@@ -141,6 +142,7 @@ const PREVIEW = z.object({
   repaired_in_this_sweep: z.number(),
   would_repair: z.array(REPAIR),
   left_to_people: z.array(REPAIR),
+  estimated_seconds: z.number(),
   complete: z.boolean(),
 });
 
@@ -177,6 +179,7 @@ function showPreview(call: Invocation, given: Answer): void {
     repaired_in_this_sweep: repaired,
     would_repair: would,
     left_to_people: left,
+    estimated_seconds: seconds,
     complete,
   } = understood(PREVIEW, given);
   answer(call, given.body, () => {
@@ -201,6 +204,7 @@ function showPreview(call: Invocation, given: Answer): void {
       ]),
       held === undefined ? '' : `${styled('red', 'held', out)}  ${held.reason}\n`,
       shown('Would be repaired now', would),
+      would.length === 0 ? '' : `About ${duration(seconds)}, as the keystores' quotas and the policy have it.\n`,
       shown('Left to people', left),
       complete ? '' : '… and there is more drift than was looked into.\n',
     ].join('');

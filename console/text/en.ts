@@ -860,6 +860,7 @@ export const english = {
     heldSince: (ago: string) => `Held since ${ago}: too much has drifted at once`,
     resume: 'Repair it after all',
     would: 'Would be repaired now',
+    eta: (time: string) => `That takes about ${time}, as the keystores’ quotas and the policy have it.`,
     left: 'Left to people',
     incomplete: 'There is more drift than was looked into.',
   },

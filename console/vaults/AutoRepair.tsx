@@ -68,6 +68,9 @@ export function AutoRepair({ vaultId }: { readonly vaultId: string }) {
             <Fact name={words.stopAt}>{words.percent(found.policy.stop_at_percent)}</Fact>
           </Facts>
           <Repairs title={words.would} repairs={found.would_repair} />
+          {found.estimated_seconds === 0 ? undefined : (
+            <p className="quiet">{words.eta(text.dates.seconds(found.estimated_seconds))}</p>
+          )}
           <Repairs title={words.left} repairs={found.left_to_people} />
           {found.complete ? undefined : <p className="quiet">{words.incomplete}</p>}
         </>

@@ -1,18 +1,19 @@
 import pMap from 'p-map';
 import type { Deployment } from '../deployment.ts';
 import { settlingUntil } from '../drift/settling.ts';
-import { lookInto } from '../drift/preview.ts';
+import { lookInto, secondsOf, totalSeconds } from '../drift/preview.ts';
 import { planFor } from '../drift/plan.ts';
 import { judge } from '../drift/verdict.ts';
 import { instanceId } from '../keys/key.ts';
 import type { KeyInstance, ManagedKey } from '../keys/key.ts';
+import type { Keystore } from '../keystores/keystore.ts';
 import { keystoresOfVault, readKey, templatesOfVault } from '../records/reading.ts';
 import type { Vault } from '../vaults/vault.ts';
 import type { WireAutoRepairPreview } from '../wire/auto-repair.ts';
 import { driftIn, massChangeIn } from './measure.ts';
 import { permits, policyFor } from './policy.ts';
 import type { AutoRepair } from './policy.ts';
-import { readAutoRepairState, repairedSoFar } from './state.ts';
+import { readAutoRepairState, repairedSoFar, SWEEP_MS } from './state.ts';
 import { presentAutoRepair } from './view.ts';
 
 /** Keys that are looked into for one answer. */
@@ -92,8 +93,27 @@ export async function previewAutoRepair(
     repaired_in_this_sweep: spent,
     would_repair: wouldRepair.sort(byLabel),
     left_to_people: left.sort(byLabel),
+    estimated_seconds: secondsFor(wouldRepair, keystores, vault.autoRepair.maximumPerSweep, spent),
     complete,
   };
+}
+
+/** Every keystore at the pace of its quota, side by side; and a sweep's time for each time that the vault's share of one is used up. */
+function secondsFor(
+  repairs: readonly Preview[],
+  keystores: readonly Keystore[],
+  maximumPerSweep: number,
+  spent: number,
+): number {
+  const rows = repairs.map(({ keystore, steps }) => ({
+    id: keystore.id,
+    estimated_seconds: secondsOf(
+      keystores.find(({ id }) => id === keystore.id),
+      steps,
+    ),
+  }));
+  const beyond = Math.max(0, repairs.length - Math.max(0, maximumPerSweep - spent));
+  return totalSeconds(rows) + (Math.ceil(beyond / maximumPerSweep) * SWEEP_MS) / 1000;
 }
 
 function byLabel(a: Preview, b: Preview): number {

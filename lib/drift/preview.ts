@@ -61,13 +61,14 @@ export async function lookInto(
   }
 }
 
-function secondsOf(keystore: Keystore | undefined, steps: readonly StepName[]): number {
+/** What these steps take in a keystore at the pace of its quota. */
+export function secondsOf(keystore: Keystore | undefined, steps: readonly StepName[]): number {
   const kind = keystore === undefined ? undefined : kindOfType(keystore.type);
   return steps.reduce((seconds, step) => seconds + (kind?.stepSeconds[step] ?? 0), 0);
 }
 
 /** The longest of the keystores: each has a quota of its own, so they work side by side. Rows of one keystore add up. */
-export function totalSeconds(rows: readonly PlannedKeystore[]): number {
+export function totalSeconds(rows: readonly Pick<PlannedKeystore, 'id' | 'estimated_seconds'>[]): number {
   const byKeystore = new Map<string, number>();
   for (const row of rows) byKeystore.set(row.id, (byKeystore.get(row.id) ?? 0) + row.estimated_seconds);
   return rounded(Math.max(0, ...byKeystore.values()));

@@ -82,6 +82,13 @@ export const autoRepairPreview = later(() =>
     repaired_in_this_sweep: z.int(),
     would_repair: z.array(repair()),
     left_to_people: z.array(repair()),
+    estimated_seconds: z
+      .number()
+      .check(
+        z.describe(
+          'How long what would be repaired takes, at the pace of the keystores’ quotas and within maximum_per_sweep.',
+        ),
+      ),
     complete: z.boolean().check(z.describe('False when there is more drift than was looked into for this answer.')),
   }),
 );

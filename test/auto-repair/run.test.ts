@@ -252,10 +252,12 @@ describe('auto-repair', () => {
     deployment.table.takeWrites();
     const now = await previewAutoRepair(deployment, vault, {}, 'http://x', NEVER);
     expect(now).toMatchObject({ would_repair: [], left_to_people: [{ key: { label: key.label } }], complete: true });
+    expect(now.estimated_seconds).toBe(0);
     const tried = await previewAutoRepair(deployment, vault, { policy: 'sync' }, 'http://x', NEVER);
     expect(tried).toMatchObject({
       policy: { policy: 'sync' },
       would_repair: [{ key: { label: key.label }, steps: ['enable'], policy_from: 'vault' }],
+      estimated_seconds: 0.2,
       left_to_people: [],
     });
     expect(deployment.table.takeWrites()).toEqual([]);
