@@ -177,18 +177,27 @@ function parseJson(body: Buffer): object {
   throw new KmsError('SerializationException', '');
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    // Read on without keeping anything: a client that is still sending would not see an answer otherwise.
-    if (length <= bodyLimit) chunks.push(chunk);
-    if (length > 8 * bodyLimit) request.socket.destroy();
-  }
-  if (length > bodyLimit)
-    throw new KmsError('RequestEntityTooLargeException', 'Request size exceeded 1048576 bytes', 413);
-  return Buffer.concat(chunks);
+/** By events: an iterator takes as long as the rest of a call. */
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      // Read on without keeping anything: a client that is still sending would not see an answer otherwise.
+      if (length <= bodyLimit) chunks.push(chunk);
+      if (length > 8 * bodyLimit) request.socket.destroy();
+    });
+    request.on('end', () => {
+      if (length <= bodyLimit)
+        resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+      else reject(new KmsError('RequestEntityTooLargeException', 'Request size exceeded 1048576 bytes', 413));
+    });
+    request.on('error', reject);
+    request.on('close', () => {
+      reject(new KmsError('IncompleteBody', 'The request ended before its body did.'));
+    });
+  });
 }
 
 function respond(response: ServerResponse, status: number, requestId: string, answerBody: Answer): void {

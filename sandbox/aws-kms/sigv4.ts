@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, timingSafeEqual } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { KmsError } from './error.ts';
 
@@ -54,15 +55,18 @@ export function sigV4Verifier(
   accounts: readonly SandboxAccount[],
   { service = 'kms', now = Date.now }: { service?: string; now?: () => number } = {},
 ): (request: SignedRequest) => Caller {
-  const signingKeys = new Map<string, Buffer>();
+  // As objects: Node makes one of a buffer for every signature, which takes longer than signing.
+  const signingKeys = new Map<string, KeyObject>();
 
-  function signingKey(secret: string, { accessKeyId, date, region }: Authorization): Buffer {
+  function signingKey(secret: string, { accessKeyId, date, region }: Authorization): KeyObject {
     const name = `${accessKeyId}/${date}/${region}`;
     const known = signingKeys.get(name);
     if (known) return known;
-    const key = [date, region, service, 'aws4_request'].reduce<Buffer>(
-      (parent, part) => hmac(parent, part),
-      Buffer.from(`AWS4${secret}`),
+    const key = createSecretKey(
+      [date, region, service, 'aws4_request'].reduce<Buffer>(
+        (parent, part) => hmac(parent, part),
+        Buffer.from(`AWS4${secret}`),
+      ),
     );
     if (signingKeys.size > 1000) signingKeys.clear();
     signingKeys.set(name, key);
@@ -177,5 +181,5 @@ function headerText(value: string | string[] | undefined): string {
   return text.trim().replace(/ {2,}/g, ' ');
 }
 
-const hmac = (key: Buffer, data: string): Buffer => createHmac('sha256', key).update(data).digest();
-const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+const hmac = (key: Buffer | KeyObject, data: string): Buffer => createHmac('sha256', key).update(data).digest();
+const sha256 = (data: string | Buffer): string => hash('sha256', data, 'hex');
