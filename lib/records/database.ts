@@ -21,6 +21,8 @@ import { Fault } from '../fault.ts';
 import { guardVersion } from './version-guard.ts';
 import { INDEXES } from './table.ts';
 import type { IndexName, ItemKey } from './table.ts';
+import { pageText } from './item-text.ts';
+import type { ItemText } from './item-text.ts';
 import type { WireItem } from './wire.ts';
 
 /** An item as stored. Parsed by the entity that it belongs to before anyone looks inside. */
@@ -99,13 +101,13 @@ export class Database {
 
   /**
    * A page of a query as DynamoDB sent it, up to 1 MB and 500 items, with where the next one begins. For those who read by the hundred
-   * thousand: the SDK takes ten times as long to take a page apart as JSON.parse does. Of each item only these attributes come.
+   * thousand, and look into few: the SDK takes fifty times as long to take a page apart. Of each item only these attributes come.
    */
-  async wirePage(
+  async pageText(
     query: Pick<Query, 'pk' | 'index'>,
     attributes: readonly string[],
     after: WireItem | undefined,
-  ): Promise<{ readonly items: readonly WireItem[]; readonly next: WireItem | undefined }> {
+  ): Promise<{ readonly items: readonly ItemText[]; readonly next: WireItem | undefined }> {
     const { pk } = query.index === undefined ? { pk: 'pk' } : INDEXES[query.index];
     const command = new PlainQueryCommand({
       TableName: this.table,
@@ -121,8 +123,8 @@ export class Database {
     });
     const answer = readsForItself(command);
     await this.#client.send(command);
-    const page = JSON.parse(answer()) as { Items?: WireItem[]; LastEvaluatedKey?: WireItem };
-    return { items: page.Items ?? [], next: page.LastEvaluatedKey };
+    const { items, LastEvaluatedKey } = pageText(answer());
+    return { items, next: LastEvaluatedKey };
   }
 
   async *pages(query: Query): AsyncGenerator<RawItem[]> {

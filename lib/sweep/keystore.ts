@@ -11,6 +11,7 @@ import type { Keystore, KeystoreHealth } from '../keystores/keystore.ts';
 import type { DirectWay } from '../drivers/registry.ts';
 import type { Pace } from '../pace/pace.ts';
 import { readInstance, readKeystoreHealth, readObserved } from '../records/reading.ts';
+import { stringIn } from '../records/item-text.ts';
 import { shardOf } from '../records/table.ts';
 import { storeHealth } from './health.ts';
 import { Line } from './line.ts';
@@ -213,7 +214,7 @@ class Sweep {
   /** Every key once in so many sweeps, evenly spread over them. */
   #isDue({ instance }: Pair): boolean {
     const every = this.#deployment.config.probeEverySweeps;
-    return shardOf(instance['key_id']?.S ?? '', every) === this.#number % every;
+    return shardOf(stringIn(instance.get('key_id')) ?? '', every) === this.#number % every;
   }
 
   /** Takes out of `awaited` what the listing shows to be as it was; what is left must be asked for. False when the time was up before its end. */

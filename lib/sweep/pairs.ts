@@ -2,15 +2,16 @@ import { READ } from '../records/entities.ts';
 import type { Database } from '../records/database.ts';
 import { snakeCase } from '../records/item.ts';
 import { INDEX_KEY } from '../records/table.ts';
-import { fromWire } from '../records/wire.ts';
+import { fromText, stringIn } from '../records/item-text.ts';
+import type { ItemText } from '../records/item-text.ts';
 import type { WireItem } from '../records/wire.ts';
 import type { KeyInstance } from '../keys/key.ts';
 import type { Observed } from '../drift/observed.ts';
 
 /** An instance with what was last observed of it, as stored. They lie side by side in the index, the instance first. */
 export interface Pair {
-  readonly instance: WireItem;
-  readonly observed: WireItem | undefined;
+  readonly instance: ItemText;
+  readonly observed: ItemText | undefined;
 }
 
 /** Taken apart and checked: what anything but the comparison of the hot path works with. Throws `UnreadableItem`. */
@@ -19,15 +20,15 @@ export function readPair({ instance, observed }: Pair): {
   readonly before: Observed | undefined;
 } {
   return {
-    instance: READ.keyInstance(fromWire(instance)),
-    before: observed === undefined ? undefined : READ.observed(fromWire(observed)),
+    instance: READ.keyInstance(fromText(instance)),
+    before: observed === undefined ? undefined : READ.observed(fromText(observed)),
   };
 }
 
 /** Reads a page of the index by keystore, from a place on. */
 export type ReadPage = (
   after: WireItem | undefined,
-) => Promise<{ readonly items: readonly WireItem[]; readonly next: WireItem | undefined }>;
+) => Promise<{ readonly items: readonly ItemText[]; readonly next: WireItem | undefined }>;
 
 /** All that is told of an instance or of what was observed, and nothing of what only indexes need: that is a quarter of a page. */
 const FIELDS: Readonly<Record<keyof KeyInstance | keyof Observed, true>> = {
@@ -68,7 +69,7 @@ const ATTRIBUTES = [PLACE, ...Object.keys(FIELDS).map(snakeCase)];
 /** The pages of a keystore's instances in the table. */
 export function pagesOf(database: Database, keystoreId: string): ReadPage {
   const query = { index: 'by_keystore', pk: INDEX_KEY.instancesInKeystore(keystoreId) } as const;
-  return (after) => database.wirePage(query, ATTRIBUTES, after);
+  return (after) => database.pageText(query, ATTRIBUTES, after);
 }
 
 /** Where a sweep of a keystore goes on: the index's sort key of the last instance that was dealt with. */
@@ -87,8 +88,9 @@ export class Pairs {
   #after: WireItem | undefined;
   #last = false;
   /** An instance at the end of a page, whose observation may be the first of the next. */
-  #waiting: WireItem | undefined;
-  #position: Position | undefined;
+  #waiting: ItemText | undefined;
+  readonly #from: Position | undefined;
+  #taken: Pair | undefined;
   /** One worker's wait for the next page is everybody's. */
   #turning: Promise<void> | undefined;
   #isEnd = false;
@@ -96,7 +98,7 @@ export class Pairs {
   constructor(readPage: ReadPage, keystoreId: string, from?: Position) {
     this.#readPage = readPage;
     this.#keystoreId = keystoreId;
-    this.#position = from;
+    this.#from = from;
     this.#after = from === undefined ? undefined : startAfter(keystoreId, from);
     this.#next = this.#read();
     // Whoever takes sees it; nobody may before this process would end of it.
@@ -105,7 +107,7 @@ export class Pairs {
 
   /** Of the pair that was taken last; undefined before the first. */
   get position(): Position | undefined {
-    return this.#position;
+    return this.#taken === undefined ? this.#from : stringIn(this.#taken.instance.get(PLACE));
   }
 
   /** Whether there are more than so many, without taking any. Only before the first is taken. */
@@ -123,7 +125,7 @@ export class Pairs {
     const pair = this.#page[this.#at];
     if (pair === undefined) return undefined;
     this.#at += 1;
-    this.#position = pair.instance[PLACE]?.S;
+    this.#taken = pair;
     return pair;
   }
 
@@ -177,12 +179,12 @@ export class Pairs {
   }
 }
 
-function isInstance(item: WireItem): boolean {
-  return item[PLACE]?.S?.endsWith('#1') === true;
+function isInstance(item: ItemText): boolean {
+  return item.get(PLACE)?.endsWith('#1"}') === true;
 }
 
-function sameInstance(instance: WireItem, observed: WireItem): boolean {
-  return instance['key_id']?.S === observed['key_id']?.S && instance['version']?.N === observed['version']?.N;
+function sameInstance(instance: ItemText, observed: ItemText): boolean {
+  return instance.get('key_id') === observed.get('key_id') && instance.get('version') === observed.get('version');
 }
 
 /** As DynamoDB names the place of an item in the index: by the keys of both. Of an instance, all follow from its place. */
