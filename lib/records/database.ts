@@ -22,7 +22,6 @@ import { guardVersion } from './version-guard.ts';
 import { INDEXES } from './table.ts';
 import type { IndexName, ItemKey } from './table.ts';
 import { pageText } from './item-text.ts';
-import type { ItemText } from './item-text.ts';
 import type { WireItem } from './wire.ts';
 
 /** An item as stored. Parsed by the entity that it belongs to before anyone looks inside. */
@@ -101,13 +100,13 @@ export class Database {
 
   /**
    * A page of a query as DynamoDB sent it, up to 1 MB and 500 items, with where the next one begins. For those who read by the hundred
-   * thousand, and look into few: the SDK takes fifty times as long to take a page apart. Of each item only these attributes come.
+   * thousand, and look into few: the SDK takes fifty times as long to take a page apart. Of each item, its JSON, only these attributes come.
    */
   async pageText(
     query: Pick<Query, 'pk' | 'index'>,
     attributes: readonly string[],
     after: WireItem | undefined,
-  ): Promise<{ readonly items: readonly ItemText[]; readonly next: WireItem | undefined }> {
+  ): Promise<{ readonly items: readonly string[]; readonly next: WireItem | undefined }> {
     const { pk } = query.index === undefined ? { pk: 'pk' } : INDEXES[query.index];
     const command = new PlainQueryCommand({
       TableName: this.table,

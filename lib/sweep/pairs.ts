@@ -2,7 +2,7 @@ import { READ } from '../records/entities.ts';
 import type { Database } from '../records/database.ts';
 import { snakeCase } from '../records/item.ts';
 import { INDEX_KEY } from '../records/table.ts';
-import { fromText, stringIn } from '../records/item-text.ts';
+import { fromText, itemText, stringIn } from '../records/item-text.ts';
 import type { ItemText } from '../records/item-text.ts';
 import type { WireItem } from '../records/wire.ts';
 import type { KeyInstance } from '../keys/key.ts';
@@ -25,10 +25,10 @@ export function readPair({ instance, observed }: Pair): {
   };
 }
 
-/** Reads a page of the index by keystore, from a place on. */
+/** Reads a page of the index by keystore, from a place on: the JSON of each item. */
 export type ReadPage = (
   after: WireItem | undefined,
-) => Promise<{ readonly items: readonly ItemText[]; readonly next: WireItem | undefined }>;
+) => Promise<{ readonly items: readonly string[]; readonly next: WireItem | undefined }>;
 
 /** All that is told of an instance or of what was observed, and nothing of what only indexes need: that is a quarter of a page. */
 const FIELDS: Readonly<Record<keyof KeyInstance | keyof Observed, true>> = {
@@ -82,9 +82,9 @@ export type Position = string;
 export class Pairs {
   readonly #readPage: ReadPage;
   readonly #keystoreId: string;
-  #page: readonly Pair[] = [];
+  #page: readonly string[] = [];
   #at = 0;
-  #next: Promise<readonly Pair[] | undefined> | undefined;
+  #next: Promise<readonly string[] | undefined> | undefined;
   #after: WireItem | undefined;
   #last = false;
   /** An instance at the end of a page, whose observation may be the first of the next. */
@@ -113,7 +113,11 @@ export class Pairs {
   /** Whether there are more than so many, without taking any. Only before the first is taken. */
   async hasMoreThan(count: number): Promise<boolean> {
     await this.#turnOnce();
-    return this.#page.length > count || !this.#last;
+    return (
+      !this.#last ||
+      this.#page.length > 2 * count ||
+      this.#page.filter((json) => isInstance(itemText(json))).length > count
+    );
   }
 
   /** The next pair; undefined after the last. A promise only where a page has to be waited for. */
@@ -122,9 +126,25 @@ export class Pairs {
   }
 
   #takeNow(): Pair | undefined {
-    const pair = this.#page[this.#at];
-    if (pair === undefined) return undefined;
-    this.#at += 1;
+    for (let json = this.#page[this.#at]; json !== undefined; json = this.#page[this.#at]) {
+      this.#at += 1;
+      const item = itemText(json);
+      const instance = this.#waiting;
+      if (isInstance(item)) {
+        this.#waiting = item;
+        if (instance !== undefined) return this.#taking({ instance, observed: undefined });
+      } else if (instance !== undefined && sameInstance(instance, item)) {
+        this.#waiting = undefined;
+        return this.#taking({ instance, observed: item });
+      }
+    }
+    const last = this.#isEnd ? this.#waiting : undefined;
+    if (last === undefined) return undefined;
+    this.#waiting = undefined;
+    return this.#taking({ instance: last, observed: undefined });
+  }
+
+  #taking(pair: Pair): Pair {
     this.#taken = pair;
     return pair;
   }
@@ -156,26 +176,12 @@ export class Pairs {
     this.#next.catch(() => undefined);
   }
 
-  async #read(): Promise<readonly Pair[] | undefined> {
+  async #read(): Promise<readonly string[] | undefined> {
     if (this.#last) return undefined;
     const { items, next } = await this.#readPage(this.#after);
     this.#after = next;
     this.#last = next === undefined;
-    const pairs: Pair[] = [];
-    for (const item of items) {
-      if (isInstance(item)) {
-        if (this.#waiting !== undefined) pairs.push({ instance: this.#waiting, observed: undefined });
-        this.#waiting = item;
-        continue;
-      }
-      const instance = this.#waiting;
-      if (instance !== undefined && sameInstance(instance, item)) {
-        pairs.push({ instance, observed: item });
-        this.#waiting = undefined;
-      }
-    }
-    if (this.#last && this.#waiting !== undefined) pairs.push({ instance: this.#waiting, observed: undefined });
-    return pairs;
+    return items;
   }
 }
 

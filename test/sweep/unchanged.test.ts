@@ -65,8 +65,8 @@ function wireItem(item: RawItem): WireItem {
   );
 }
 const pairOf = (instance: KeyInstance, seen: Seen) => ({
-  instance: itemText(wireItem(STORED.keyInstance(instance))),
-  observed: itemText(wireItem(STORED.observed(observation(instance, { seen }, undefined, AT)))),
+  instance: itemText(JSON.stringify(wireItem(STORED.keyInstance(instance)))),
+  observed: itemText(JSON.stringify(wireItem(STORED.observed(observation(instance, { seen }, undefined, AT))))),
 });
 
 const withAttribute = (item: ItemText, name: string, value: string): ItemText => new Map([...item, [name, value]]);
